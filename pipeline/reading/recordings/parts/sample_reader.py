@@ -118,10 +118,8 @@ class SampleReader:
     def _recording(self, group: Group, item: Item, *, has_dates: bool) -> Recording:
         job, row = self._job, item.row
         samples = usable_samples(group, is_stream=job.options.form == "stream")
-        constants, rate_hz = take_rate(group.constants | _rate_texts(row))
-        if samples.rate_hz is None:
-            samples = replace(samples, rate_hz=rate_hz)
-        samples = at_rate(samples, job.nominal_hz)
+        constants, rate_hz = take_rate(group.constants, _rate_texts(row), clock_hz=samples.rate_hz)
+        samples = at_rate(replace(samples, rate_hz=rate_hz), job.nominal_hz)
         label, label_column = row.label, job.label_column
         if label_column is not None and job.options.form != "stream":
             if label_column in group.varying:

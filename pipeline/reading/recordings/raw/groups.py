@@ -17,6 +17,8 @@ from pipeline.recording_options import RATE
 
 Ints = NDArray[np.int64]
 
+# Times that are read in a wrong unit differ from the rate by more; clocks that round, by less.
+_MAX_RATE_CHANGE = 0.25
 # Names under which files and tables give the sampling rate.
 _RATE_NAMES = {RATE, "fs", "sr", "fs_hz", "rate_hz", "sampling_rate", "sample_rate", "samplerate",
                "sampling_frequency"}  # fmt: skip
@@ -145,26 +147,62 @@ def usable_samples(group: Group, *, is_stream: bool) -> Samples:
     return clock.on_clock(group.samples, is_stream=is_stream)
 
 
-def take_rate(constants: Mapping[str, str | None]) -> tuple[dict[str, str | None], float | None]:
-    """Returns the constants without the sampling rate, and that rate in Hz if it is there.
+def take_rate(
+    constants: Mapping[str, str | None],
+    beside: Mapping[str, str | None],
+    *,
+    clock_hz: float | None = None,
+) -> tuple[dict[str, str | None], float | None]:
+    """Returns the constants without the sampling rate, and that rate in Hz if it is known.
 
-    >>> take_rate({"fs": "12000", "load": "2"})
+    >>> take_rate({"fs": "12000", "load": "2"}, {})
     ({'load': '2'}, 12000.0)
 
+    Args:
+        constants: What is the same in all rows of the recording.
+        beside: What a table of labels says of its rate.
+        clock_hz: The rate of its times, which is that of the recording.
+
     Raises:
-        UnusableError: It is no positive number.
+        UnusableError: A rate is no positive number, or the rates contradict each other.
     """
     others = {n: value for n, value in constants.items() if not is_rate_name(n)}
-    texts = [value for n, value in constants.items() if is_rate_name(n) and value]
-    if not texts:
-        return others, None
+    given = [
+        (name, text)
+        for values in (constants, beside)
+        for name, text in values.items()
+        if is_rate_name(name) and text
+    ]
+    rates = [_rate_of(text) for _, text in given]
+    if not rates:
+        return others, clock_hz
+    for (name, _), rate_hz in zip(given, rates, strict=True):
+        if abs(rate_hz / rates[0] - 1) > clock.RATE_TOLERANCE:
+            raise UnusableError(
+                f"it has two sampling rates: {rates[0]:g} Hz in `{given[0][0]}` and {rate_hz:g} Hz "
+                f"in `{name}`; keep the right one"
+            )
+    if clock_hz is not None and not _agree(clock_hz, rates[0]):
+        raise UnusableError(
+            f"its times are {1 / clock_hz:g} s apart, which is {clock_hz:g} Hz, but "
+            f"`{given[0][0]}` is {rates[0]:g} Hz; declare the unit of the times, or correct the "
+            "rate"
+        )
+    return others, clock_hz or rates[0]
+
+
+def _rate_of(text: str) -> float:
     try:
-        rate_hz = float(texts[0])
+        rate_hz = float(text)
     except ValueError:
         rate_hz = float("nan")
     if not 0 < rate_hz < float("inf"):
-        raise UnusableError(f"its sampling rate is {texts[0]!r}; expected a number of Hz above 0")
-    return others, rate_hz
+        raise UnusableError(f"its sampling rate is {text!r}; expected a number of Hz above 0")
+    return rate_hz
+
+
+def _agree(clock_hz: float, stated_hz: float) -> bool:
+    return 1 - _MAX_RATE_CHANGE <= clock_hz / stated_hz <= 1 / (1 - _MAX_RATE_CHANGE)
 
 
 def is_rate_name(name: str) -> bool:

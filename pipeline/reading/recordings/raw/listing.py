@@ -70,8 +70,13 @@ def _nothing_at(path: str, matches: Sequence[str], media: Media) -> str:
 
 
 def probes_of(files: Sequence[str]) -> Sequence[str]:
-    """Returns up to 16 files, evenly apart, that stand for all of them."""
-    return files[:: max(1, len(files) // _NUM_PROBES)][:_NUM_PROBES]
+    """Returns up to 16 files, evenly apart from the first to the last, as a sample of all.
+
+    >>> [int(file) for file in probes_of([str(number) for number in range(31)])]
+    [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30]
+    """
+    number = min(_NUM_PROBES, len(files))
+    return [files[i * (len(files) - 1) // max(1, number - 1)] for i in range(number)]
 
 
 def recording_names(files: Sequence[str], base: str) -> dict[str, str]:

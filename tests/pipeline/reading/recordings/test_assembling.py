@@ -232,6 +232,30 @@ def test_a_recording_with_an_empty_label_is_kept_without_one(tmp_path: Path):
         assert [row["state"] for row in rows(result)] == ["bad", None]
 
 
+@pytest.mark.parametrize(("stated", "is_bad"), [("1000", True), ("1", False), ("1.2", False)])
+def test_a_rate_that_contradicts_the_times_is_refused(tmp_path: Path, stated: str, is_bad: bool):
+    # The times count milliseconds, but nothing says so: read as seconds, they are 1 Hz.
+    write_csv(tmp_path / "raw/a.csv", ["time,acc", "0,1", "1,3", "2,2"])
+    write_csv(tmp_path / "raw/b.csv", ["time,acc", "0,2", "1,1", "2,5"])
+    write_csv(tmp_path / "labels.csv", ["file,state,fs", f"a,ok,{stated}", "b,bad,1"])
+    result = assembled(
+        tmp_path,
+        "raw",
+        form="files",
+        labels="labels.csv",
+        id_column="file",
+        time_column="time",
+        data={"max_bad_rows": 1},
+    )
+    reasons = [bad.reason for bad in result.bad]
+    expected = (
+        "its times are 1 s apart, which is 1 Hz, but `fs` is 1000 Hz; declare the unit of the "
+        "times, or correct the rate"
+    )
+    assert reasons == ([expected] if is_bad else [])
+    assert [row["sampling_rate_hz"] for row in rows(result)] == [1] * (1 if is_bad else 2)
+
+
 def test_recordings_of_another_rate_are_resampled_without_aliases(tmp_path: Path):
     for name, rate_hz in (("slow", 1_000), ("fast", 3_000)):
         (tmp_path / "raw").mkdir(exist_ok=True)

@@ -145,6 +145,10 @@ _TABLES: dict[str, tuple[str, bytes, bytes, str]] = {
         "b.npz", _npz(x=np.arange(9.0), fs=-1.0), _npz(x=np.arange(9.0), fs=2.0),
         "its sampling rate is '-1'; expected a number of Hz above 0",
     ),
+    "two rates": (
+        "b.npz", _npz(x=np.arange(9.0), fs=2.0, sample_rate=4.0), _npz(x=np.arange(9.0), fs=2.0),
+        "it has two sampling rates: 2 Hz in `fs` and 4 Hz in `sample_rate`; keep the right one",
+    ),
 }  # fmt: skip
 _SOUNDS: dict[str, tuple[str, bytes, bytes, str]] = {
     "a header that promises more": (
