@@ -78,7 +78,8 @@ class Recordings(JsonValue):
             ids; `labels` must have it too. For `stream`: the column of ids of a table with several
             streams; without it, each file is a stream.
         label_from: `folder` takes the name of the file's folder as the label.
-        label_pattern: Regular expression with one group, the label; searched in the file's name.
+        label_pattern: Regular expression with one group, the label; searched in the file's name, or
+            if it has a `/`, in the file's path below `data.path`.
         time_column: Column of the samples' times; without one, samples are equidistant. Irregular
             times are interpolated to their median period; in gaps of more than three samples the
             signal is missing.

@@ -58,7 +58,8 @@ class Origin:
         """Whether rows are sorted by label, because names of folders or files begin with it."""
         if self.recordings is None or self.is_windows:
             return False
-        is_first = (self.recordings.label_pattern or "").startswith("^(")
+        pattern = self.recordings.label_pattern or ""
+        is_first = pattern.startswith("^(") or "/" in pattern
         return self.recordings.label_from == "folder" or is_first
 
     @property

@@ -134,11 +134,12 @@ class Labeller:
 
     def _in_name(self, file: str) -> str:
         pattern = self._options.label_pattern or ""
-        match = re.search(pattern, Path(file).name)
+        whole = "/" in pattern
+        match = re.search(pattern, self._name(file) if whole else Path(file).name)
         if match is None or match[1] is None:
             raise UnusableError(
-                f"its name does not match data.recordings.label_pattern, {pattern!r}, so it has no "
-                "label"
+                f"its {'path' if whole else 'name'} does not match data.recordings.label_pattern, "
+                f"{pattern!r}, so it has no label"
             )
         return match[1]
 

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,18 @@ _CLASS_WORDS = {
     "ok", "nok", "good", "bad", "normal", "abnormal", "anomaly", "anomalous", "healthy", "fault",
     "faulty", "fail", "failed", "failure", "defect", "defective", "damaged", "broken", "nominal",
     "pass", "passed", "pos", "neg", "positive", "negative", "leak", "crack", "intact", "error",
+    "ng", "unhealthy", "damage", "undamaged", "flawless", "defekt", "fehler",
 }  # fmt: skip
 _SPLIT_WORDS = {"train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev"}
+# Levels of folders from the file's own one outwards, then from the outermost inwards.
+_LEVELS: Mapping[int, str | None] = {
+    -1: None,
+    -2: r"([^/]+)(?:/[^/]+){2}$",
+    -3: r"([^/]+)(?:/[^/]+){3}$",
+    0: r"^([^/]+)/",
+    1: r"^[^/]+/([^/]+)/",
+}
+_DATE = re.compile(r"(19|20)?\d\d([-_. ]?)\d\d\2\d\d([-_. T]\d.*)?")
 _PATTERNS = (
     r"^([A-Za-z]+)(?:[^A-Za-z]|$)",
     r"[^A-Za-z0-9]([A-Za-z]+)(?:\.[A-Za-z0-9]+)?$",
@@ -150,32 +160,70 @@ def _listed(columns: Sequence[str]) -> str:
     return f"Its columns: {shown}{more}."
 
 
-def folder_classes(files: Sequence[str], base: str) -> Counter[str]:
-    """Returns files by the name of their folder; empty if the folders cannot be classes.
+@dataclass(frozen=True, kw_only=True)
+class FolderClasses:
+    """Folders whose names are the classes of the files in them.
 
-    Folders are classes if every file is in a sub-folder, and there are two to thirty names of
-    folders with files. A name such as `fault=1` is that of a column.
+    Attributes:
+        classes: Files by class.
+        pattern: Regular expression that finds the class in a file's path below the base; None if
+            it is the name of the file's own folder.
+        unused: Names of the folders above, if they might be the classes instead.
+    """
+
+    classes: Counter[str]
+    pattern: str | None = None
+    unused: tuple[str, ...] = ()
+
+
+def folder_classes(files: Sequence[str], base: str) -> FolderClasses | None:
+    """Returns the level of folders whose names are the classes; None if there is none.
+
+    Every file must be in such a folder, and there are two to thirty names. A name such as `fault=1`
+    is that of a column; dates and splits such as `train` are no classes. The level with the
+    largest share of words such as `ok` is taken; without any, that of the files' own folders.
     """
     parents = [Path(file).parent for file in files]
-    if any(parent == Path(base) or "=" in parent.name for parent in parents):
-        return Counter()
-    classes = Counter(parent.name for parent in parents)
-    return classes if 2 <= len(classes) <= _MAX_CLASSES else Counter()
+    below = [path.relative_to(base).parts if path.is_relative_to(base) else () for path in parents]
+    if not all(below) or any("=" in part for parts in below for part in parts):
+        return None
+    levels = [
+        (pattern, Counter(parts[place] for parts in below))
+        for place, pattern in _LEVELS.items()
+        if all(-len(parts) <= place < len(parts) for parts in below)
+    ]
+    candidates = [level for level in levels if _may_be_classes(level[1])]
+    pattern, names = max(candidates, key=lambda one: _share_of_words(one[1]), default=(None, None))
+    if names is None or (pattern is not None and not _share_of_words(names)):
+        return None
+    unused = () if pattern else _unused_folders(parents, base)
+    return FolderClasses(classes=names, pattern=pattern, unused=unused)
 
 
-def unused_folders(files: Sequence[str], base: str) -> list[str]:
+def _may_be_classes(names: Counter[str]) -> bool:
+    is_split = {name.lower() for name in names} <= _SPLIT_WORDS
+    are_dates = all(_DATE.fullmatch(name) for name in names)
+    return 2 <= len(names) <= _MAX_CLASSES and not is_split and not are_dates
+
+
+def _share_of_words(names: Collection[str]) -> float:
+    """Returns the share of names with a word such as `ok`."""
+    words = [set(re.split(r"[^a-z0-9]+", name.lower())) for name in names]
+    return sum(bool(own & _CLASS_WORDS) for own in words) / len(names)
+
+
+def _unused_folders(parents: Sequence[Path], base: str) -> tuple[str, ...]:
     """Returns the folders above the classes, if they might be the classes instead.
 
     They might if no class is a word such as `ok`, if no folder above is named as a split, and if a
     class is below several of them.
     """
-    parents = [Path(file).parent for file in files]
     inner = {parent.name.lower() for parent in parents}
     outer = {parent.parent.name for parent in parents if parent.parent != Path(base)}
     is_crossed = len({*parents}) > len(inner)
     if not is_crossed or inner & _CLASS_WORDS or {name.lower() for name in outer} & _SPLIT_WORDS:
-        return []
-    return sorted(outer)
+        return ()
+    return tuple(sorted(outer))
 
 
 def split_folders(files: Sequence[str], base: str) -> list[str]:
@@ -201,7 +249,17 @@ def name_pattern(files: Sequence[str]) -> tuple[str, Counter[str]] | None:
         classes = Counter(match[1] for match in matches if match)
         if classes.total() == len(names) and _are_classes(classes):
             return pattern, classes
-    return None
+    return _word_pattern(names)
+
+
+def _word_pattern(names: Sequence[str]) -> tuple[str, Counter[str]] | None:
+    """Returns a pattern for names that hold one word such as `ok` each, anywhere."""
+    words = [[w for w in re.findall(r"[A-Za-z]+", name) if w.lower() in _CLASS_WORDS]
+             for name in names]  # fmt: skip
+    classes = Counter(own[0] for own in words if len(own) == 1)
+    if classes.total() < len(names) or not _are_classes(classes):
+        return None
+    return rf"(?:^|[^A-Za-z])({'|'.join(sorted(classes))})(?:[^A-Za-z]|$)", classes
 
 
 def _are_classes(classes: Counter[str]) -> bool:

@@ -148,17 +148,20 @@ class Request:
         notes += _split_notes(files, self.listing.base)
         by_folder = label_evidence.folder_classes(files, self.listing.base)
         axes = self._axes(media, files, label)
-        if by_folder:
-            notes.append(f"the folder's name is the label: {listed(by_folder)}")
-            unused = label_evidence.unused_folders(files, self.listing.base)
-            if unused:
-                named = ", ".join(f"`{name}`" for name in unused[:5])
+        if by_folder is not None:
+            whose = "a folder's" if by_folder.pattern else "the folder's"
+            notes.append(f"{whose} name is the label: {listed(by_folder.classes)}")
+            if by_folder.unused:
+                named = ", ".join(f"`{name}`" for name in by_folder.unused[:5])
                 notes.append(
                     f"the folders above ({named}) are not the label; if they are, move the files "
                     "up into them"
                 )
-            recordings = Recordings(form="files", media=media, label_from="folder", **axes)
-            return self.found(files, recordings, label, by_folder, notes)
+            source: dict[str, Any] = {"label_from": "folder"}
+            if by_folder.pattern:
+                source = {"label_pattern": by_folder.pattern}
+            recordings = Recordings(form="files", media=media, **source, **axes)
+            return self.found(files, recordings, label, by_folder.classes, notes)
         by_name = label_evidence.name_pattern(files)
         if by_name is None:
             raise label_evidence.no_label_error(

@@ -1,5 +1,7 @@
 """What `init` concludes from folders, names and a few samples."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -480,7 +482,7 @@ def test_dates_that_go_back_at_the_end_of_summer_time_are_times(tmp_path):
 @pytest.mark.parametrize(
     ("names", "is_noted"),
     [
-        (["broken/day1", "broken/day2", "intact parts/day1", "intact parts/day2"], True),
+        (["torn/day1", "torn/day2", "whole parts/day1", "whole parts/day2"], True),
         (["train/ok", "train/crack", "test/ok", "test/crack"], False),
         (["motor 1/ok", "motor 1/worn", "motor 2/ok", "motor 2/worn"], False),
         (["train/whole", "train/torn", "test/whole", "test/torn"], False),
@@ -490,7 +492,7 @@ def test_folders_above_those_of_days_are_named_as_unused(tmp_path, names, is_not
     for number, name in enumerate(names):
         write(tmp_path / name / f"{number}.wav")
     notes = found(tmp_path).notes
-    assert ("(`broken`, `intact parts`) are not the label" in "; ".join(notes)) is is_noted
+    assert ("(`torn`, `whole parts`) are not the label" in "; ".join(notes)) is is_noted
     assert any("the folders above" in note for note in notes) is is_noted
 
 
@@ -539,3 +541,43 @@ def test_folders_of_a_person_s_own_splits_are_said_to_be_no_splits(tmp_path):
     found = discover(str(tmp_path), labels=None, label=None)
     expected = "the folders `test`, `train` are not used as splits: all files are divided anew"
     assert expected in found.notes
+
+
+@pytest.mark.parametrize(
+    ("paths", "classes"),
+    [
+        (
+            ["p1/hot fault/2024-01-01/1.png", "pump2/normal/2024-01-02/2.png"],
+            "hot fault, normal",
+        ),
+        (["ok/line 1/1.png", "ok/line 2/2.png", "nok/line 1/3.png"], "nok, ok"),
+        (["train/ok/day/a/b/1.png", "test/crack/2.png"], "crack, ok"),
+    ],
+)
+def test_folders_with_a_word_such_as_ok_are_the_classes_at_any_level(tmp_path, paths, classes):
+    for path in paths:
+        write(tmp_path / path)
+    discovery = found(tmp_path)
+    note = next(note for note in discovery.notes if "name is the label" in note)
+    assert re.sub(r" \(\d\)", "", note.partition(": ")[2]) == ", ".join(
+        f"`{name}`" for name in classes.split(", ")
+    )
+    pattern = discovery.recordings.label_pattern
+    assert {re.search(pattern, path)[1] for path in paths} == set(classes.split(", "))
+
+
+@pytest.mark.parametrize("folders", [("train", "test"), ("2024-01-01", "2024-01-02")])
+def test_folders_of_splits_and_days_are_no_classes(tmp_path, folders):
+    for folder in folders:
+        for name in ("normal", "anomaly"):
+            write(tmp_path / folder / f"section_00_{name}_{folder}_1.wav")
+    pattern = found(tmp_path).recordings.label_pattern
+    assert re.search(pattern, "section_00_anomaly_test_7.wav")[1] == "anomaly"
+
+
+@pytest.mark.parametrize("folders", [("train", "test"), ("2024-01-01", "2024-01-02")])
+def test_folders_of_splits_and_days_alone_give_no_label(tmp_path, folders):
+    for folder in folders:
+        write(tmp_path / folder / "1.wav")
+    with pytest.raises(InputError, match="no label was found"):
+        found(tmp_path)
