@@ -14,6 +14,7 @@ from models.features import Feature
 from pipeline.config import Data, Label
 from pipeline.onboarding.profile.table import ReadOptions, Table, read_table
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
+from pipeline.onboarding.recordings.nominal_rate import common_rate
 from pipeline.onboarding.recordings.origin import Origin
 from pipeline.onboarding.recordings.raw_formats import find_raw_formats
 from pipeline.reading.recordings.assembling import Assembled, Target, assemble
@@ -55,6 +56,10 @@ def profile_recordings(
     options = discovery.recordings
     with tempfile.TemporaryDirectory(prefix="faultline-") as folder:
         assembled = _assemble(discovery, positive, Path(folder))
+        rate_hz = common_rate(assembled.files) if discovery.rate_hz is None else None
+        if rate_hz is not None and options.media == "table" and options.window is None:
+            discovery = replace(discovery, rate_hz=rate_hz)
+            assembled = _assemble(discovery, positive, Path(folder))
         path, features = assembled.pattern, {}
         if options.media != "table":
             path = str(Path(folder) / "without-bytes.parquet")
@@ -141,7 +146,7 @@ def _left_out(discovery: Discovery, table: Table) -> Mapping[str, str]:
     if discovery.recordings.media == "audio" and RATE in table.columns:
         return {RATE: "the files hold it, and sounds are resampled to one rate"}
     if window is None:
-        return {}
+        return _resampled(discovery) if RATE in table.columns else {}
     by_stretch = window.num_stretches is not None
     reasons = {
         WINDOW_START: "when the window starts; a model would memorise when faults were",
@@ -153,7 +158,13 @@ def _left_out(discovery: Discovery, table: Table) -> Mapping[str, str]:
     }
     rate = table.columns.get(RATE)
     if discovery.rate_hz is not None:
-        reasons[RATE] = f"all recordings are resampled to {discovery.rate_hz:g} Hz"
+        reasons |= _resampled(discovery)
     elif window.num_samples is not None and rate is not None and rate.num_distinct > 1:
         reasons[RATE] = "windows have the same number of samples at any rate"
     return {name: reason for name, reason in reasons.items() if name in table.columns}
+
+
+def _resampled(discovery: Discovery) -> dict[str, str]:
+    if discovery.rate_hz is None:
+        return {}
+    return {RATE: f"all recordings are resampled to {discovery.rate_hz:g} Hz"}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import Data, Label
 from pipeline.counting import count
 from pipeline.reading.contract import truth_of
-from pipeline.reading.ingest_spec import canonical_label, positive_truth
+from pipeline.reading.ingest_spec import canonical_label, label_marks, positive_truth
 from pipeline.reading.recordings.beside import FileMatcher, LabelTable, Row, read_label_table
 from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.recording import BadRecording
@@ -200,7 +200,9 @@ def read_sample_labels(text: pa.DictionaryArray, label: Label, data: Data) -> Sa
         label: The positive value, and all values if they are declared.
         data: The config's `data` block, for the texts that mean a missing value.
     """
-    texts, is_missing, _ = label_texts(text.dictionary, data.missing_values)
+    texts, is_missing, _ = label_texts(
+        text.dictionary, label_marks(label.column, data.columns, data.missing_values)
+    )
     meanings = [_is_positive(one, label) for one in texts.to_pylist()]
     # The last place is that of samples without any text.
     codes = np.asarray(text.indices.fill_null(len(meanings)), np.int64)

@@ -15,6 +15,7 @@ from pipeline.components.anomaly_gate.pictures import count_pictures, judge_pict
 from pipeline.config_loading import load_config
 from pipeline.onboarding import initialise
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
+from pipeline.onboarding.recordings.nominal_rate import choose_rate
 from pipeline.reading.ingest_spec import nominal_rates
 
 
@@ -78,6 +79,43 @@ def test_streams_of_several_rates_are_resampled_by_the_config(tmp_path):
     speed = config.features["speed"]
     assert (speed.num_samples, speed.sampling_rate_hz, speed.rate_column) == (60, 1.0, None)
     assert nominal_rates(config) == {"speed": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("steps_ms", "expected_hz"),
+    [
+        ((10, 5), 100.0),  # equally common: the lower one
+        ((5, 5, 10), 200.0),
+        ((10,), 100.0),
+    ],
+)
+def test_files_of_several_rates_are_resampled_by_the_config(tmp_path, steps_ms, expected_hz):
+    rng = np.random.default_rng(0)
+    for number in range(100):
+        step_ms = steps_ms[number % len(steps_ms)]
+        path = tmp_path / "runs" / ("fault" if number % 5 == 0 else "ok") / f"{number}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        times = np.arange(0, 1_000, step_ms) / 1_000
+        pd.DataFrame({"t": times, "x": rng.normal(size=len(times))}).to_csv(path, index=False)
+    config = load_config(init(tmp_path, tmp_path / "runs").config_path)
+    signal = config.features["x"]
+    assert (signal.sampling_rate_hz, signal.num_samples) == (expected_hz, expected_hz)
+    # With a column of rates, recordings would be stretched instead of resampled.
+    assert (signal.rate_column is None) == (len(steps_ms) > 1)
+    assert signal.lengths is None
+
+
+@pytest.mark.parametrize(
+    ("rates_hz", "expected_hz"),
+    [
+        ([100.0, 200.0, 100.0, 100.5], 100.0),
+        ([93.0, 99.6, 100.4, 101.2, 109.0], 100.0),  # none is common: the median 100.4, rounded
+        ([100.0, 100.5], None),
+        ([0.01, 100.0], None),  # too far apart to resample
+    ],
+)
+def test_the_rate_of_all_recordings_is_the_commonest_else_the_median(rates_hz, expected_hz):
+    assert choose_rate(np.array(rates_hz)) == expected_hz
 
 
 def test_the_schema_of_windows_has_the_columns_that_are_no_features(streams_report):

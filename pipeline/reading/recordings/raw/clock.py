@@ -261,7 +261,9 @@ def at_rate(samples: Samples, nominal_hz: float | None) -> Samples:
         return samples
     if abs(own_hz / nominal_hz - 1) <= RATE_TOLERANCE:
         return samples
-    factor = Fraction(nominal_hz / own_hz).limit_denominator(_MAX_FACTOR)
+    ratio = nominal_hz / own_hz
+    # The numerator is bounded too, by a smaller denominator.
+    factor = Fraction(ratio).limit_denominator(max(1, int(_MAX_FACTOR / max(1.0, ratio))))
     if not factor or factor.numerator > _MAX_FACTOR:
         raise UnusableError(
             f"its sampling rate is {own_hz:g} Hz, which is too far from the nominal {nominal_hz:g} "

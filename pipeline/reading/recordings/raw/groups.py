@@ -140,6 +140,8 @@ def usable_samples(group: Group, *, is_stream: bool) -> Samples:
         raise UnusableError(f"{group.faults[0]}{more}")
     if not group.samples.channels:
         raise UnusableError("it has none of the channels")
+    if min(map(len, group.samples.channels.values())) < 2:
+        raise UnusableError("it has one sample; a recording has at least two")
     if all(np.isnan(values).all() for values in group.samples.channels.values()):
         raise UnusableError("none of its channels has a value")
     if group.is_regular:

@@ -647,9 +647,9 @@ def test_copies_of_recordings_are_told(tmp_path: Path, names: list[str], labels:
 
 def test_a_pattern_with_a_slash_finds_the_label_in_the_path(tmp_path):
     for name in ("m1/ok/d1/a", "m1/bad/d1/b", "m2/ok/d2/c"):
-        write_csv(tmp_path / f"raw/{name}.csv", x=[1, 2, 3])
+        write_csv(tmp_path / f"raw/{name}.csv", ["x", "1", "2", "3"])
     result = assembled(tmp_path, "raw", form="files", label_pattern=r"([^/]+)(?:/[^/]+){2}$")
-    assert [(row["recording"], row["label"]) for row in rows(result)] == [
+    assert [(row["recording"], row["state"]) for row in rows(result)] == [
         ("b", "bad"),
         ("a", "ok"),
         ("c", "ok"),

@@ -149,3 +149,11 @@ def test_a_rate_that_is_too_far_away_is_refused():
     samples = on_clock(samples_at(np.arange(10) / 50_000), is_stream=False)
     with pytest.raises(UnusableError, match=r"50000 Hz, which is too far from the nominal 1 Hz"):
         at_rate(samples, 1)
+
+
+def test_a_rate_whose_ratio_to_the_nominal_one_has_no_small_terms_is_resampled():
+    # 100 / 96.796 is nearest to 1033/1000, whose numerator is beyond the bound; 965/934 is not.
+    samples = Samples(channels={"x": np.ones(968, np.float32)}, rate_hz=96.796)
+    resampled = at_rate(samples, 100.0)
+    assert resampled.rate_hz == 100.0
+    assert len(resampled.channels["x"]) == pytest.approx(1_000, abs=1)
