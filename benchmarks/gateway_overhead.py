@@ -1,4 +1,4 @@
-"""What the gateway costs a request: one server asked directly and through Envoy, in turns.
+"""Cost of the gateway: one server asked directly and through Envoy, in turns.
 
     python -m benchmarks.gateway_overhead --model output/serving/signals
 

@@ -1,4 +1,4 @@
-"""How time, memory and shuffled bytes of the taxi run grow with its rows, beside stock TFX.
+"""Growth of time, memory and shuffled bytes of the taxi run with its rows, beside stock TFX.
 
     python -m benchmarks.growth --times 1 4 20 200 --stock 1 20
 

@@ -1,4 +1,4 @@
-"""What one more span costs: 30 spans in, the 31st arrives.
+"""Cost of one more span: 30 spans in, the 31st arrives.
 
 The measure is the whole command, beside what it cannot do without: the same command on the new span
 alone, with that run's training exchanged for the training on the window.

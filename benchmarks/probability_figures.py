@@ -1,4 +1,4 @@
-"""How good probabilities are: ranking, decisions at a price, and calibration."""
+"""Quality of probabilities: ranking, decisions at a price, and calibration."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What recording costs a request: two servers of one model, one of which records, side by side.
+"""Cost of recording: two servers of one model, one of which records, side by side.
 
     python -m benchmarks.recording_overhead --model output/serving/signals
 

@@ -1,4 +1,4 @@
-"""What the reference models share: reading a run's splits, choosing a model, scoring it."""
+"""Base of the reference models: reading a run's splits, choosing a model, scoring it."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

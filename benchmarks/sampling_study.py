@@ -1,4 +1,4 @@
-"""What sampling costs, and what its correction is worth, on the signals.
+"""Cost of sampling, and value of its correction, on the signals.
 
 Trains on the train split of a run, whole and sampled, and asks each network about fresh recordings
 of the same magnets, of which there are enough to tell:

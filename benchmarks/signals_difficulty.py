@@ -1,4 +1,4 @@
-"""How difficult the simulated signals are: linear model, boosting, and a small CNN on fresh data.
+"""Difficulty of the simulated signals: linear model, boosting, and a small CNN on fresh data.
 
 Each seed gives one data set of the default size. The models train on 75 % of it and choose on 15 %,
 like a run; its own 10 % have 11 faults, too few to tell models apart, so that they are scored on

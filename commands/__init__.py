@@ -1,1 +1,1 @@
-"""What the subcommands of `faultline` call."""
+"""Functions behind the subcommands of `faultline`."""

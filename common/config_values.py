@@ -1,4 +1,4 @@
-"""What configuration values share: their pydantic settings, and travelling as JSON text."""
+"""Base of configuration values: pydantic settings, and transport as JSON text."""
 
 from typing import Self
 

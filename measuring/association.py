@@ -1,4 +1,4 @@
-"""How a column goes with others: rows alike by value, order of the values, separated classes."""
+"""Association of a column with others: equal values, order of values, separated classes."""
 
 import numpy as np
 import numpy.typing as npt

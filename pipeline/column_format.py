@@ -1,4 +1,4 @@
-"""How the values of a column are written: the reading contract, as configuration values."""
+"""Formats of columns: the reading contract, as configuration values."""
 
 import re
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""What a config says of raw recordings: files, long tables, endless streams, sounds, pictures."""
+"""Options for raw recordings: files, long tables, endless streams, sounds, pictures."""
 
 import re
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""What a config says of case-control sampling."""
+"""Options for case-control sampling."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a slice of the examples is: by a column, a value, a range, a gap in the table, a trouble."""
+"""Slices of the examples: by a column, a value, a range, a gap in the table, a trouble."""
 
 import json
 import re

@@ -1,1 +1,1 @@
-"""What follows the push: gateway, collection, rollout, monitoring, retraining."""
+"""Operation after the push: gateway, collection, rollout, monitoring, retraining."""

@@ -1,4 +1,4 @@
-"""What `init` decides by statistics: leaks, and columns of groups."""
+"""Statistical decisions of `init`: leaks, and columns of groups."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and what it prints about an error."""
+"""Exit codes of commands, and the printing of their errors."""
 
 import os
 import sys

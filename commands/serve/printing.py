@@ -1,4 +1,4 @@
-"""What `faultline serve` prints: addresses, and lines to paste."""
+"""Output of `faultline serve`: addresses, and lines to paste."""
 
 import json
 import shlex

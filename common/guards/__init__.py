@@ -1,1 +1,1 @@
-"""What a run is protected by: digests of artifacts, redaction of secrets, one way to stop."""
+"""Guards of a run: digests of artifacts, redaction of secrets, one way to stop."""

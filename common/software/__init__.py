@@ -1,1 +1,1 @@
-"""What the project is made of: the lock file, and the bill of materials that is made from it."""
+"""Software of the project: the lock file, and the bill of materials made from it."""

@@ -1,4 +1,4 @@
-"""How much rows depend on each other: blocks, long-run variances and effective sizes."""
+"""Dependence of rows: blocks, long-run variances and effective sizes."""
 
 import math
 from dataclasses import dataclass

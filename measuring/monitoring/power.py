@@ -1,4 +1,4 @@
-"""Which changes a chunk can show, and how large a chunk must be for a wanted change."""
+"""Power of a chunk: changes that it can show, and the size that a wanted change needs."""
 
 import math
 from functools import lru_cache

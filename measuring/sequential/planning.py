@@ -1,4 +1,4 @@
-"""How many requests a rollout takes, said before it starts."""
+"""Number of requests that a rollout takes, estimated before it starts."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a config says of columns that hold the paths of files."""
+"""Options for columns that hold the paths of files."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""What a config says of data in a database."""
+"""Options for data in a database."""
 
 from typing import Annotated, Literal
 

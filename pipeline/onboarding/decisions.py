@@ -1,4 +1,4 @@
-"""What the person decides on the command line instead of `init`."""
+"""Decisions of the person on the command line, in place of those of `init`."""
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What few positive rows in `test` mean for the verdict, and the proposal to cross-fit."""
+"""Few positive rows in `test`: the warning about the verdict, and the proposal to cross-fit."""
 
 from measuring.intervals import proportion_interval
 from pipeline.config import Evaluation

@@ -1,4 +1,4 @@
-"""How rows are read for a model: by the contract that travels in it, else by the config."""
+"""Reading contract of predictions: that which travels in the model, else the config's."""
 
 import json
 from dataclasses import replace

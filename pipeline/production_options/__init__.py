@@ -1,1 +1,1 @@
-"""What a config says of production: gateway, rollouts, collection, automation, monitoring."""
+"""Options for production: gateway, rollouts, collection, automation, monitoring."""

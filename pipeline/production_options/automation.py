@@ -1,4 +1,4 @@
-"""What a config says of the automation: who decides about predictions and rollouts."""
+"""Options for the automation: who decides about predictions and rollouts."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 

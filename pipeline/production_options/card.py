@@ -1,4 +1,4 @@
-"""What a person says of a model on its card."""
+"""Options for a model's card: what a person states about the model."""
 
 from pydantic.dataclasses import dataclass
 

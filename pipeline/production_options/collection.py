@@ -1,4 +1,4 @@
-"""What a config says of the recording of production requests."""
+"""Options for the recording of production requests."""
 
 from dataclasses import asdict
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""What a config says of the delivery of alarms."""
+"""Options for the delivery of alarms."""
 
 import re
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What a config says of the gateway in front of a served model."""
+"""Options for the gateway in front of a served model."""
 
 import ipaddress
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a config says of Kubeflow: resources and retries of the steps' containers."""
+"""Options for Kubeflow: resources and retries of the steps' containers."""
 
 from typing import Annotated
 

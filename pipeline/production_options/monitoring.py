@@ -1,4 +1,4 @@
-"""What a config says of the monitoring of a served model."""
+"""Options for the monitoring of a served model."""
 
 from typing import Annotated
 

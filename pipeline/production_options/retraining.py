@@ -1,4 +1,4 @@
-"""What a config says of retraining: when a new model is trained, and within which limits."""
+"""Options for retraining: when a new model is trained, and within which limits."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a config says of rollouts: how a pushed model takes over from the served one."""
+"""Options for rollouts: how a pushed model takes over from the served one."""
 
 from itertools import pairwise
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""What a config says of the signatures of models."""
+"""Options for the signatures of models."""
 
 from dataclasses import replace
 from pathlib import Path

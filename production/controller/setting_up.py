@@ -1,4 +1,4 @@
-"""What a controller works with, from a use case's config."""
+"""Setup of a controller from a use case's config."""
 
 from collections.abc import Callable
 from dataclasses import replace

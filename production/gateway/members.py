@@ -1,4 +1,4 @@
-"""What a gateway is made from: options, and the commands of its three processes."""
+"""Members of a gateway: options, and the commands of its three processes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which version each arm serves, and how requests are shared between the arms."""
+"""Traffic of a gateway: the version of each arm, and the share of requests of each."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How the budget of false alarms is divided among the kinds of alarm."""
+"""Division of the budget of false alarms among the kinds of alarm."""
 
 from enum import StrEnum
 

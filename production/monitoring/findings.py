@@ -1,4 +1,4 @@
-"""What a chunk shows, in words: what happened, since when, what it costs, and what to do."""
+"""Findings of a chunk, in words: what happened, since when, the cost, and the remedy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What one chunk shows: its report, and what it says of each kind of alarm."""
+"""Result of one chunk: its report, and its sign of each kind of alarm."""
 
 from dataclasses import dataclass, field
 

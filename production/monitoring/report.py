@@ -1,4 +1,4 @@
-"""What the monitor found in a chunk."""
+"""Report of a chunk."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime

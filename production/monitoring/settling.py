@@ -1,4 +1,4 @@
-"""What becomes of alarms: raised, repeated and closed, as chunks show and people decide."""
+"""Transitions of alarms: raised, repeated and closed, as chunks show and people decide."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

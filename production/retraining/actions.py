@@ -1,4 +1,4 @@
-"""What people and the automation do with retrainings: each action is one entry of the journal."""
+"""Actions of people and the automation on retrainings; each is one entry of the journal."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Whether a retraining begins now, by which trigger, or what is missing: a pure function."""
+"""Decision to begin a retraining: its trigger, or what is missing; a pure function."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What people and the controller do with rollouts: each action is one entry of the journal."""
+"""Actions of people and the controller on rollouts; each is one entry of the journal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

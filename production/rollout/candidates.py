@@ -1,4 +1,4 @@
-"""Which pushed version may take over: found by its reference, judged by its records."""
+"""Candidates of a rollout: found by their reference, judged by their records."""
 
 import json
 from collections.abc import Collection

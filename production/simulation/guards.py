@@ -1,4 +1,4 @@
-"""What the guards of a site noticed, and what was done without a person."""
+"""Observations of a site's guards, and actions taken without a person."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

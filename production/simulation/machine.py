@@ -1,4 +1,4 @@
-"""What happens to the machine of a site: killed processes, a full disk."""
+"""Failures of a site's machine: killed processes, a full disk."""
 
 import random
 import time

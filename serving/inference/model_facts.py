@@ -1,4 +1,4 @@
-"""What a model says of itself, beside its graph, that matters to those who ask it or record it."""
+"""Facts that a model holds beside its graph, for its clients and for records."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is kept of a request while it is answered: references only."""
+"""Requests in progress as the recording keeps them: references only."""
 
 import os
 import re

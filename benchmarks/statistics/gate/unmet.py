@@ -1,4 +1,4 @@
-"""What a test split does not hold: rare healthy examples above all faults, faults that hide."""
+"""Examples that a test split lacks: rare healthy ones above all faults, and hidden faults."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""What workers do with one piece of the data in each pass; plain functions, without Beam."""
+"""Work on one piece of the data in each pass; plain functions, without Beam."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,1 +1,1 @@
-"""What brings a run back: its versioned data, where its code and config are, and the commands."""
+"""Restoring of a run: its versioned data, the origin of its code and config, the commands."""

@@ -1,4 +1,4 @@
-"""Where the code and the configuration of a run are under version control."""
+"""Origins of a run's code and configuration under version control."""
 
 import dataclasses
 import json

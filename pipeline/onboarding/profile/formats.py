@@ -1,4 +1,4 @@
-"""How each column of a new table is written, decided on all of its values.
+"""Formats of the columns of a new table, decided on all of their values.
 
 The first of the two passes of `init`. What it finds becomes the reading contract in the YAML; the
 second pass, and every run after it, reads by that contract.

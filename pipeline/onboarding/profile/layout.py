@@ -1,4 +1,4 @@
-"""How new files are laid out: encoding and delimiter of CSV, header, a row of units."""
+"""Layout of new files: encoding and delimiter of CSV, header, a row of units."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What the texts of a new column look like, counted over all rows."""
+"""Facts about the texts of a new column, counted over all rows."""
 
 import re
 from collections import Counter

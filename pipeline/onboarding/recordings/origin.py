@@ -1,4 +1,4 @@
-"""What a profiled table was assembled from: nothing, or raw recordings."""
+"""Origin of a profiled table: an ordinary table, or raw recordings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How the raw tables of recordings are written: their encoding, units, times and numbers."""
+"""Formats of the raw tables of recordings: their encoding, units, times and numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What the file of one cell holds: the bytes of a picture or sound, or the samples of a signal."""
+"""Content of the file of a cell: bytes of a picture or sound, or samples of a signal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""How a window differs from the samples before it: columns that know a stream's recent past."""
+"""Columns that compare a window with the samples before it."""
 
 from collections.abc import Mapping
 

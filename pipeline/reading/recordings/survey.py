@@ -1,4 +1,4 @@
-"""What is known of raw recordings before they are read: names, labels, roles of their columns."""
+"""Survey of raw recordings before they are read: names, labels, roles of their columns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

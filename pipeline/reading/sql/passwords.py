@@ -1,4 +1,4 @@
-"""Where the password of a database comes from; it is never a part of a URL or a config."""
+"""Sources of a database's password, which is never a part of a URL or a config."""
 
 import configparser
 import re

@@ -1,4 +1,4 @@
-"""What the tasks of a pipeline on Kubeflow need to know of the cluster."""
+"""Settings of the cluster that the tasks of a pipeline on Kubeflow need."""
 
 import re
 from dataclasses import dataclass

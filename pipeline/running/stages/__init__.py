@@ -1,1 +1,1 @@
-"""What precedes and follows the steps of a run, whether they share a process or not."""
+"""Stages of a run before and after its steps, whether they share a process or not."""

@@ -1,4 +1,4 @@
-"""What follows the steps of a run: the export to trackers, the pages, and the summary."""
+"""Stage after the steps of a run: the export to trackers, the pages, and the summary."""
 
 import os
 import sys

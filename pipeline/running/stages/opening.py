@@ -1,4 +1,4 @@
-"""What precedes the steps of a run: the data, the metadata store, earlier spans, and the stamp."""
+"""Stage before the steps of a run: data, metadata store, earlier spans, and the stamp."""
 
 import os
 from collections.abc import Sequence

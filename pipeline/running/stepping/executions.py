@@ -1,4 +1,4 @@
-"""What ML Metadata holds of the steps of one run."""
+"""Executions of the steps of one run in ML Metadata."""
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto.metadata_store_pb2 import Execution

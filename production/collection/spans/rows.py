@@ -1,4 +1,4 @@
-"""Which recorded rows a new span takes: those with a label, each once."""
+"""Choice of the recorded rows of a new span: those with a label, each once."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Where a new span goes: the file beside the earlier spans that `data.path` describes."""
+"""Location of a new span: the file beside the earlier spans that `data.path` describes."""
 
 import re
 from dataclasses import dataclass

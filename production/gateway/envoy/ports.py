@@ -1,4 +1,4 @@
-"""Where the gateway listens, and where its servers do."""
+"""Ports and sockets of the gateway and its servers."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is sent of an alarm: as JSON, and as the text of a mail."""
+"""Messages about an alarm: as JSON, and as the text of a mail."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Where a reader of chunks is."""
+"""Position of a reader of chunks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

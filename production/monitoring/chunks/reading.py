@@ -1,4 +1,4 @@
-"""What was recorded in a stretch of time, from all files of records."""
+"""Reading of a stretch of time from all files of records."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What happened to a model in production: alarms, rollouts, retrainings, changes of version."""
+"""Events of a model in production: alarms, rollouts, retrainings, changes of version."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass

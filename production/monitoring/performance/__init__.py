@@ -1,1 +1,1 @@
-"""How well the served model works: estimated without labels, measured with them, and operations."""
+"""Performance of the served model: estimated, measured with labels, and operations."""

@@ -1,4 +1,4 @@
-"""What decisions cost, per row and in units of the dearest one."""
+"""Prices of decisions, per row and in units of the dearest one."""
 
 from dataclasses import dataclass
 

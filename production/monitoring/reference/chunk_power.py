@@ -1,4 +1,4 @@
-"""Which changes a chunk can show, and which size of a chunk shows the wanted one."""
+"""Power of a chunk: changes that it can show, and the size that shows the wanted one."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,1 +1,1 @@
-"""What simulated production showed: scorecard and chart."""
+"""Results of simulated production: scorecard and chart."""

@@ -1,4 +1,4 @@
-"""What a server behind a gateway asks of its clients: TLS and a token."""
+"""Access to a server behind a gateway: TLS and a token."""
 
 import ipaddress
 from dataclasses import dataclass, field

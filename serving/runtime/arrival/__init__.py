@@ -1,1 +1,1 @@
-"""What happens to a request before it reaches a model: its thread, and its unpacking."""
+"""Arrival of a request before it reaches a model: its thread, and its unpacking."""

@@ -1,4 +1,4 @@
-"""What the splits must hold, whatever the strategy: enough positives, and nearly their shares."""
+"""Least sizes of splits, whatever the strategy: enough positives, and nearly their shares."""
 
 from collections.abc import Iterator, Sequence
 

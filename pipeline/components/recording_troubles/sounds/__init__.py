@@ -1,1 +1,1 @@
-"""What is wrong with the file of a sound, and with what it holds."""
+"""Troubles of sounds: of their files, and of their samples."""

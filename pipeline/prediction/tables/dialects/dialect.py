@@ -1,4 +1,4 @@
-"""What writing predictions needs of a database, whichever it is."""
+"""Interface of a database that predictions are written to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where the labels of files are: in a table beside them, in folders, or in their names."""
+"""Evidence of the labels of files: in a table beside them, in folders, or in their names."""
 
 import difflib
 import re

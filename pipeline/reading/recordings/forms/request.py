@@ -1,4 +1,4 @@
-"""What `init` knows of raw files, and what every form of recordings is concluded from."""
+"""Raw files as `init` knows them, and conclusions that all forms of recordings share."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a worker needs to assemble a part of the recordings."""
+"""Job of a worker that assembles a part of the recordings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Where the parts of an assembly are worked on: in this process, or on a Beam engine."""
+"""Spreading of the parts of an assembly: over this process, or over a Beam engine."""
 
 import pickle
 import tempfile
