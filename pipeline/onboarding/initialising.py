@@ -107,7 +107,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     config_path = project_dir / "configs" / f"{use_case}.yaml"
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
     decisions = decisions or Decisions()
-    reading = replace(reading or ReadOptions(), leave_out=decisions.leave_out)
+    reading = replace(reading or ReadOptions(), leave_out=decisions.leave_out, positive=positive)
     paths = _table_with_paths(data) if labels is None else None
     if paths is not None:
         data = paths
@@ -292,6 +292,10 @@ def print_report(report: InitReport) -> None:
         f"{quoted(proposal.label)} = {choice.positive} in {count(choice.num_positive, 'row')} "
         f"({percent(choice.prevalence)}): {choice.reason}."
     )
+    others = [value for value in table.classes if value != choice.positive]
+    if len(others) > 1:
+        healthy = ", ".join(f"{quoted(v)} ({count(table.classes[v], 'row')})" for v in others)
+        click.echo(f"Healthy are {healthy}.")
     _print_list(f"Features ({len(proposal.features)}):", {
         name: f"{feature.kind}; {reason}" for name, (feature, reason) in proposal.features.items()
     })  # fmt: skip
@@ -306,8 +310,11 @@ def print_report(report: InitReport) -> None:
         click.echo(f"Duplicates: {count(table.num_duplicates, 'row')} will be dropped.")
     if table.num_unlabelled:
         share = percent(table.num_unlabelled / table.num_rows)
+        marks = ", ".join(quoted(mark) for mark in table.label_marks)
+        also = f", those with {marks} among them" if marks else ""
         click.echo(
-            f"Without a label: {count(table.num_unlabelled, 'row')} ({share}) will be set aside."
+            f"Without a label: {count(table.num_unlabelled, 'row')} ({share}) will be set "
+            f"aside{also}."
         )
     if proposal.max_bad_rows:
         unit = "recording" if proposal.origin.is_recordings else "row"

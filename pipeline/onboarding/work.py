@@ -120,6 +120,9 @@ class Work:
             marks = column.written.marks
             missing = (*Data(path="-").missing_values, *marks) if marks else form.missing
             formats[name] = replace(form, missing=missing)
+        if self.table.label_marks:
+            marks = (*Data(path="-").missing_values, *self.table.label_marks)
+            formats[self.label] = ColumnFormat(type="text", missing=marks)
         return formats
 
     def leave_out(self, name: str, reason: str) -> None:
@@ -386,7 +389,9 @@ class Work:
             is_named = sibling_reason(column, self.label) or consequence_reason(name, self.label)
             if not is_named and name not in self.leaked:
                 continue
-            number = round(scale * num_flagged(column, ~self.positive))
+            flagged = num_flagged(column, ~self.positive)
+            is_opposite = flagged == int((~self.positive).sum())
+            number = 0 if is_opposite else round(scale * flagged)
             if number:
                 remarks.append(notes.other_fault_note(name, number, is_exact=scale == 1))
         return remarks

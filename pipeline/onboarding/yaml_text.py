@@ -276,7 +276,11 @@ def _columns(proposal: Proposal) -> Iterator[str]:
         )
         yield "  columns:"
     for name, form in special.items():
-        reason = proposal.table.columns[name].written.reason
+        if name == proposal.label:
+            marks = ", ".join(quoted(mark) for mark in proposal.table.label_marks)
+            reason = f"{marks}: the label is not known; such a row is in no split"
+        else:
+            reason = proposal.table.columns[name].written.reason
         yield from _comment(f"{reason}.", "    ") if reason else ()
         # A column with a decimal point in a table of decimal commas must say so.
         yield f"    {scalar(name)}: {flow_format(form)}"

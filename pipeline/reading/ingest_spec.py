@@ -4,7 +4,7 @@ It holds only settings that change the examples, because it is part of the cache
 rate does not cause the data to be read again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
@@ -129,12 +129,31 @@ class IngestSpec(JsonValue):
         )
 
     @property
+    def label_marks(self) -> tuple[str, ...]:
+        """Texts of the label column that mean that the label is not known."""
+        return label_marks(self.label, self.columns, self.missing_values)
+
+    @property
     def positive_truth(self) -> bytes | None:
         """Returns which truth value is positive, or None for a label of other values.
 
         A letter is one only where `label_values` says that all values are truth values.
         """
         return positive_truth(self.positive, self.label_values)
+
+
+def label_marks(
+    label: str, columns: Mapping[str, ColumnFormat], missing_values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Returns the texts of a label column that mean that the label is not known.
+
+    Args:
+        label: The label column.
+        columns: What `data.columns` declares; the label's own marks replace the default ones.
+        missing_values: The marks of columns without marks of their own.
+    """
+    form = columns.get(label)
+    return missing_values if form is None or form.missing is None else form.missing
 
 
 def positive_truth(positive: str, label_values: Sequence[str]) -> bytes | None:

@@ -260,7 +260,7 @@ def _expected_time(form: ColumnFormat) -> str:
 
 
 def _label(raw: pa.Array, spec: IngestSpec) -> tuple[pa.Array, list[Fault]]:
-    text, missing, bad = label_texts(raw, spec.missing_values)
+    text, missing, bad = label_texts(raw, spec.label_marks)
     distinct = text.dictionary_encode()
     meanings = [_is_positive(value, spec) for value in distinct.dictionary.to_pylist()]
     is_positive = pa.array(meanings, pa.bool_()).take(distinct.indices)
@@ -357,7 +357,7 @@ def _text(value: object) -> str:
 def _count_labels(batch: pa.RecordBatch, spec: IngestSpec, good: values.Mask) -> dict[str, int]:
     if spec.label not in batch.schema.names:
         return {}
-    texts, _, _ = label_texts(_raw_column(batch, spec.label), spec.missing_values)
+    texts, _, _ = label_texts(_raw_column(batch, spec.label), spec.label_marks)
     counts = texts.filter(pa.array(good)).drop_null().value_counts()
     pairs = [(item["values"].as_py(), item["counts"].as_py()) for item in counts]
     return dict(sorted(pairs, key=lambda pair: -pair[1])[:MAX_LABELS])

@@ -246,6 +246,6 @@ def _label_text(label: str, spec: IngestSpec) -> str:
     if typed.bad_rows:
         hint = "" if spec.label_values else f" {SET_VALUES}"
         raise InputError(f"--label {label!r}: {typed.bad_rows[0].reason}.{hint}")
-    texts, _, _ = label_texts(array, spec.missing_values)
+    texts, _, _ = label_texts(array, spec.label_marks)
     text: str = texts[0].as_py()
     return text

@@ -177,7 +177,7 @@ def _typed(raw: RawBatch, source: LabelSource, spec: IngestSpec, path: str) -> _
     good = np.isin(raw.rows, typed.rows)
     ids, id_faults = _ids(raw, source, path)
     rows, row_faults = _rows(raw, source, path)
-    words, _, _ = label_texts(texts.filter(pa.array(good)), spec.missing_values)
+    words, _, _ = label_texts(texts.filter(pa.array(good)), spec.label_marks)
     table = pa.table(
         {
             "request_id": ids.filter(pa.array(good)),

@@ -27,7 +27,16 @@ _THINGS = {
     "engine", "motor", "group", "line", "drive", "disk", "battery", "bearing", "cell", "part",
     "component", "train", "cycle", "pump", "valve", "sample", "node", "server",
 }  # fmt: skip
-_NAMES_OF_QUANTITIES = {"index", "number", "no", "nr", "key", "row"}  # a Reynolds number
+_NAMES_OF_QUANTITIES = {
+    "index",
+    "number",
+    "no",
+    "nr",
+    "nbr",
+    "pid",
+    "key",
+    "row",
+}  # a Reynolds number
 _MEASURED_WORDS = {
     "per", "rate", "ratio", "speed", "temp", "temperature", "pressure", "rpm", "flow", "level",
     "load", "power", "torque", "voltage", "current", "humidity", "vibration", "weight", "mass",
@@ -43,6 +52,7 @@ _MIN_ROWS_A_GROUP = 3.0
 _MAX_LIKENESS_COLUMNS = 40
 _ALIKE = 0.9
 _MIN_DENSITY = 0.5  # of the whole numbers between the smallest and the largest
+_PANEL_SHARE = 0.95  # of the values that must be equally frequent
 _ORDER_LEVEL = 0.01  # of all tests for an order together
 
 Floats = npt.NDArray[np.float64]
@@ -137,7 +147,7 @@ def _judge(column: Column, others: Mapping[str, Floats], min_groups: int) -> Gro
         if icc is None:
             return None
         reason = f"{sizes}; rows with the same value are similar (intraclass correlation {icc:.2f})"
-    is_sure = column.kind == "text" or naming == "surely"
+    is_sure = column.kind == "text" or naming == "surely" or (naming and _is_panel(column))
     doubt = "" if is_sure else arithmetic(column, others)
     return Group(name=column.name, num_groups=groups, reason=reason, doubt=doubt)
 
@@ -152,6 +162,17 @@ def _may_group(column: Column, min_groups: int) -> bool:
     if column.kind == "text":
         return True
     return column.is_whole and not _is_named_as_measurement(column, words)
+
+
+def _is_panel(column: Column) -> bool:
+    """Whether nearly all values are equally frequent: a number of each person or thing of a panel.
+
+    Quantities are not, however their values are spread.
+    """
+    sizes = np.bincount(column.codes[column.codes >= 0])
+    usual = np.bincount(sizes).argmax()
+    share = float((sizes == usual).mean())
+    return len(sizes) >= _MIN_STEADY_GROUPS and usual >= 2 and share >= _PANEL_SHARE
 
 
 def _naming(words: Sequence[str], num_groups: int) -> str | None:

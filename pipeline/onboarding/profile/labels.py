@@ -3,7 +3,7 @@
 import difflib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -39,12 +39,22 @@ _HEALTHY = {
 }  # fmt: skip
 
 # Words of a label's name that say what its truth values mean.
-_FAULT_NAMES = _FAULTY - {"y", "t", "pos", "positive", *TRUE_WORDS}
+_FAULT_NAMES = (_FAULTY - {"y", "t", "pos", "positive", *TRUE_WORDS}) | {
+    "accident", "bankrupt", "bankruptcy", "breakdown", "cancer", "churn", "churned", "complication",
+    "crash", "dead", "death", "default", "defaulted", "denied", "died", "disease", "infected",
+    "infection", "mortality", "recurrence", "reject", "rejected", "relapse", "sick", "stroke",
+}  # fmt: skip
 _HEALTHY_NAMES = {
     "accepted", "compliant", "functional", "good", "healthy", "intact", "normal", "ok", "okay",
     "operational", "pass", "passed", "passes", "success", "successful", "valid", "working",
 }  # fmt: skip
 _NEGATIONS = {"no", "non", "not"}
+# What people write where they do not know the label.
+_UNKNOWN = {
+    "unknown", "unk", "not known", "not available", "not recorded", "not tested", "untested",
+    "undetermined", "pending", "tbd", "missing", "?", "unbekannt", "unklar", "inconnu",
+    "desconocido", "sconosciuto", "onbekend", "desconhecido",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +108,18 @@ def _header_line(label: str, piece: Piece) -> int:
             if label in (trimmed(cell.strip('"')) for cell in re.split(r"[,;|\t]", line.strip())):
                 return number
     return 0
+
+
+def unknown_values(values: Collection[str], positive: str | None) -> tuple[str, ...]:
+    """Returns the label values that mean that the label is not known: neither fault nor healthy.
+
+    Args:
+        values: All values of the label, in canonical text.
+        positive: The value requested by the user, or None.
+    """
+    wanted = None if positive is None else canonical_label(positive)
+    unknown = {one for one in values if one.lower() in _UNKNOWN and one != wanted}
+    return tuple(sorted(unknown)) if len(values) - len(unknown) > 1 else ()
 
 
 def choose_positive(label: str, classes: Mapping[str, int], positive: str | None) -> LabelChoice:
@@ -196,6 +218,8 @@ def _guess(label: str, classes: Mapping[str, int]) -> tuple[str, str]:
         meaning = _meaning_of_name(label)
         if meaning == "healthy":
             return by_truth[FALSE], f"{quoted(label)} says that a row is healthy"
+        if meaning == "faulty" and by_truth[TRUE] == common == "1":
+            return common, f"{quoted(label)} names a fault, although `1` is not the rarer value"
         if meaning is None and by_truth[TRUE] == common != "1" and share < _BALANCED_SHARE:
             raise InputError(
                 f"The label {quoted(label)} has {_listed(classes)}. Neither its name nor the counts"

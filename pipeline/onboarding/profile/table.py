@@ -20,7 +20,7 @@ from pipeline.onboarding.profile.formats import (
     Written,
     decide_formats,
 )
-from pipeline.onboarding.profile.labels import missing_label_error
+from pipeline.onboarding.profile.labels import missing_label_error, unknown_values
 from pipeline.onboarding.profile.layout import FoundLayout, find_layout, find_sheet_layout
 from pipeline.onboarding.profile.tally import ColumnTally
 from pipeline.onboarding.profile.text_facts import TextFacts
@@ -129,6 +129,7 @@ class Table:
         num_duplicates: Rows that equal an earlier one.
         columns: All columns except the label, by name, in the files' order.
         classes: Number of rows by canonical label value.
+        label_marks: Values of the label that mean that it is not known.
         label_codes: int64 [rows], index of each row's label in `classes`; -1 is missing.
         sampled: int64 [sampled rows], indices of the sampled rows; each has a label.
         file_rows: Number of readable rows in each file.
@@ -145,6 +146,7 @@ class Table:
     decimal: Decimal = "."
     columns: dict[str, Column]
     classes: dict[str, int]
+    label_marks: tuple[str, ...] = ()
     label_codes: npt.NDArray[np.int64]
     sampled: npt.NDArray[np.int64]
     file_rows: Sequence[int]
@@ -164,12 +166,14 @@ class ReadOptions:
         header: Names of the columns of CSV files without a header.
         default_marks: Texts that mean a missing value in any column.
         leave_out: Columns that are no features, so that nothing has to decide how they are written.
+        positive: The label value that marks a fault.
     """
 
     dates: DateOrder | None = None
     header: tuple[str, ...] | None = None
     default_marks: tuple[str, ...] = Data(path="-").missing_values
     leave_out: tuple[str, ...] = ()
+    positive: str | None = None
 
 
 def read_table(data: str, label: str, options: ReadOptions) -> Table:
@@ -188,7 +192,7 @@ def read_table(data: str, label: str, options: ReadOptions) -> Table:
     file_format = sources.common_format(files)
     layout = _find_layout(files, file_format, options)
     pieces = sources.plan_pieces(files, file_format, layout=layout.layout, whole_files=True)
-    facts = _find_facts(pieces, label, options)
+    facts, labels = _find_facts(pieces, label, options)
     table = TableFacts(
         default_marks=options.default_marks,
         delimiter=layout.layout.delimiter or "",
@@ -196,7 +200,12 @@ def read_table(data: str, label: str, options: ReadOptions) -> Table:
         leave_out=options.leave_out,
     )
     written, decimal = decide_formats(facts, table)
-    reader = _Reader(label=label, written=written, default_marks=options.default_marks)
+    reader = _Reader(
+        label=label,
+        written=written,
+        default_marks=options.default_marks,
+        label_marks=unknown_values(labels, options.positive),
+    )
     file_rows = []
     for piece in pieces:
         before = reader.num_rows
@@ -220,7 +229,11 @@ def _find_layout(files: Sequence[str], file_format: Format, options: ReadOptions
     return find_sheet_layout(files, options.header) if file_format == "sheet" else FoundLayout()
 
 
-def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> dict[str, TextFacts]:
+def _find_facts(
+    pieces: Sequence[Piece], label: str, options: ReadOptions
+) -> tuple[dict[str, TextFacts], set[str]]:
+    """Returns what the texts of each column are, and the values of the label."""
+    labels: set[str] = set()
     facts: dict[str, TextFacts] = {}
     names_by_file = {piece.path: sources.read_schema(piece).names for piece in pieces}
     check_spellings_of_names(names_by_file)
@@ -229,10 +242,17 @@ def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> di
             raise missing_label_error(label, names_by_file[piece.path], piece)
         for raw in sources.read_piece(piece):
             for name, column in zip(raw.batch.schema.names, raw.batch.columns, strict=True):
-                if name != label:
+                if name == label and not pa.types.is_nested(column.type):
+                    labels.update(
+                        label_texts(column, options.default_marks)[0]
+                        .drop_null()
+                        .unique()
+                        .to_pylist()
+                    )
+                elif name != label:
                     one = facts.setdefault(name, TextFacts())
                     one.add(column, csv=piece.format == "csv", default_marks=options.default_marks)
-    return facts
+    return facts, labels
 
 
 def check_spellings_of_names(names_by_file: Mapping[str, Sequence[str]]) -> None:
@@ -270,6 +290,7 @@ class _Reader:
     label: str
     written: Mapping[str, Written]
     default_marks: tuple[str, ...]
+    label_marks: tuple[str, ...] = ()
     num_rows: int = 0
     num_ragged: int = 0
     num_unfit: int = 0
@@ -331,16 +352,20 @@ class _Reader:
             return array.cast(pa.timestamp("s")), bad
         return array, bad
 
+    @property
+    def _marks_of_label(self) -> tuple[str, ...]:
+        return (*self.default_marks, *self.label_marks)
+
     def _label_texts(self, raw: pa.RecordBatch) -> pa.Array:
         column = raw.column(self.label)
         if pa.types.is_nested(column.type):
             raise InputError(
                 f"The label `{self.label}` holds lists or records. Name a column of single values."
             )
-        return label_texts(column, self.default_marks)[0].cast(pa.binary())
+        return label_texts(column, self._marks_of_label)[0].cast(pa.binary())
 
     def _add_labels(self, column: pa.Array) -> None:
-        encoded = label_texts(column, self.default_marks)[0].dictionary_encode()
+        encoded = label_texts(column, self._marks_of_label)[0].dictionary_encode()
         codes = [
             self.classes.setdefault(text, len(self.classes))
             for text in encoded.dictionary.to_pylist()
@@ -380,6 +405,7 @@ class _Reader:
             num_duplicates=self.num_rows - len(np.unique(np.concatenate(self.hashes))),
             columns={name: self._column(name, tally) for name, tally in self.tallies.items()},
             classes=dict(zip(self.classes, counts.tolist(), strict=True)),
+            label_marks=self.label_marks,
             label_codes=codes,
             sampled=np.concatenate([rows for rows, _ in self.samples]),
             file_rows=file_rows,

@@ -10,7 +10,7 @@ _ONLY_IN_BRACKETS = {"k", "j", "a", "n", "m", "t", "l", "g", "w", "h", "min", "d
 # Last words of names that number or identify rows or things.
 ID_WORDS = {
     "id", "ids", "uid", "udi", "uuid", "guid", "index", "idx", "serial", "no", "nr", "key",
-    "number", "row", "rowid", "rownum", "unnamed", "identifier",
+    "number", "row", "rowid", "rownum", "unnamed", "identifier", "nbr", "pid",
 }  # fmt: skip
 
 

@@ -583,3 +583,29 @@ def test_another_unit_in_the_row_of_units_of_a_later_file_is_refused(tmp_path):
         (tmp_path / name).write_text(f"p,label\n{unit},\n{rows}")
     with pytest.raises(InputError, match=r"b\.csv: column `p` is in kPa, and in bar by the first"):
         init(tmp_path, str(tmp_path / "*.csv"), name="n")
+
+
+def test_rows_whose_label_is_unknown_are_in_no_split(tmp_path):
+    rng = np.random.default_rng(0)
+    label = np.array(["No"] * 300 + ["Yes"] * 40 + ["unknown"] * 25)
+    path = tmp_path / "patients.csv"
+    pd.DataFrame({"x": rng.normal(size=365).round(3), "label": label}).to_csv(path, index=False)
+    report = initialise(
+        str(path), project_dir=tmp_path, label="label", positive=None, name=None, force=False
+    )
+    assert (report.proposal.choice.num_positive, report.proposal.choice.num_negative) == (40, 300)
+    assert report.proposal.table.num_unlabelled == 25
+    config = load_config(report.config_path)
+    assert set(config.label.values) == {"No", "Yes"}
+    assert make_ingest_spec(config).label_marks[-1] == "unknown"
+
+
+def test_every_value_that_counts_as_healthy_is_named(tmp_path, capsys):
+    path = tmp_path / "visits.csv"
+    label = ["NO"] * 200 + [">30"] * 100 + ["<30"] * 40
+    pd.DataFrame({"x": np.arange(340) % 17 / 7, "label": label}).to_csv(path, index=False)
+    report = initialise(
+        str(path), project_dir=tmp_path, label="label", positive="<30", name=None, force=False
+    )
+    print_report(report)
+    assert "Healthy are `NO` (200 rows), `>30` (100 rows)." in capsys.readouterr().out

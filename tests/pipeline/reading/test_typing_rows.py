@@ -87,6 +87,17 @@ def test_an_unreadable_row_without_a_label_is_a_bad_row(names):
     assert batch.unlabelled.num_rows == 0
 
 
+def test_a_mark_of_the_labels_own_column_means_that_it_is_not_known():
+    marks = {"y": ColumnFormat(type="text", missing=("unknown",))}
+    data = pa.record_batch({"a": [1, 2], "y": ["faulty", "unknown"]})
+    columns = [Column(name="a", type="int"), LABEL]
+    settings = spec(positive="faulty", columns=marks)
+    batch = type_batch(RawBatch(batch=data, rows=np.array([1, 2])), columns, settings, path="a.csv")
+    assert batch.bad_rows == []
+    assert batch.batch.column("y").to_pylist() == [1]
+    assert batch.unlabelled.to_pydict() == {"a": [2]}
+
+
 def test_a_row_without_a_label_needs_no_group():
     columns = [Column(name="g", type="bytes"), LABEL]
     data = {"g": [None, None], "y": [b"1", b""]}

@@ -170,3 +170,18 @@ def test_names_of_groups_are_found_by_likeness_whatever_their_name(num_groups, k
     assert [group.name for group in groups] == ["qq"]
     # Four tests for an order at a level of one in a hundred together: a few doubts are right.
     assert kind == "int" or groups[0].doubt == ""
+
+
+def test_a_number_with_as_many_rows_for_each_value_is_a_group_however_far_apart():
+    persons = RNG.choice(12_000, 200, replace=False)
+    assert _groups(_column("nr", np.repeat(persons, 8))) == ["nr"]
+    # Sizes that vary, as those of a quantity: a question, no group.
+    varied = _column("nr", np.repeat(persons, RNG.integers(2, 14, 200)))
+    assert _groups(varied) == []
+    assert "far apart" in _doubts(varied)[0]
+
+
+@pytest.mark.parametrize("name", ["patient_nbr", "PatientNbr"])
+def test_the_number_of_a_person_is_a_group_by_any_abbreviation(name):
+    numbers = np.sort(RNG.choice(10_000_000, 400, replace=False))
+    assert _groups(_column(name, RNG.choice(numbers, 2_000))) == [name]

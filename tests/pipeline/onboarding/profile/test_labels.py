@@ -1,7 +1,7 @@
 import pytest
 
 from common.errors import InputError
-from pipeline.onboarding.profile.labels import choose_positive
+from pipeline.onboarding.profile.labels import choose_positive, unknown_values
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,8 @@ def test_one_truth_value_in_two_spellings_is_refused():
         ("failed", {"yes": 940, "no": 60}, "yes"),
         ("result", {"yes": 60, "no": 940}, "yes"),
         ("passed", {"NOK": 60, "OK": 940}, "NOK"),
+        ("death", {"1": 760, "0": 240}, "1"),
+        ("state_at_exit", {"1": 760, "0": 240}, "0"),
     ],
 )
 def test_the_name_of_the_label_says_what_its_truth_values_mean(label, classes, expected):
@@ -84,3 +86,17 @@ def test_a_frequent_yes_under_a_name_that_says_nothing_is_a_question():
     with pytest.raises(InputError, match="Name it with --positive yes or --positive no"):
         choose_positive("result", classes, None)
     assert choose_positive("result", classes, "no").num_positive == 60
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "expected"),
+    [
+        (["Yes", "No", "Unknown"], None, ("Unknown",)),
+        (["yes", "no", "?", "not tested"], "yes", ("?", "not tested")),
+        (["1", "0"], None, ()),
+        (["known", "unknown"], None, ()),  # one class would be left
+        (["a", "b", "unknown"], "unknown", ()),  # the person looks for the unknown ones
+    ],
+)
+def test_a_label_that_is_not_known_is_neither_fault_nor_healthy(values, positive, expected):
+    assert unknown_values(values, positive) == expected
