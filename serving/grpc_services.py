@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -40,10 +39,15 @@ from serving.inference.predict import (
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics, log_answer
 from serving.options import ServerOptions
+from serving.protos.example_requests import (
+    ClassificationRequest,
+    MultiInferenceRequest,
+    RegressionRequest,
+)
 from serving.recording.exchanges import Exchange, tags_of_metadata
 from serving.runtime.admission import Admission
 from serving.runtime.arrival.grpc_threads import RequestThreads
-from serving.runtime.arrival.unpacking import MAX_UNPACKED_BYTES, unpacked
+from serving.runtime.arrival.unpacking import MAX_UNPACKED_BYTES, Arrival, unpacked
 from serving.runtime.deadlines import deadline_at
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
 from serving.servable import ModelManager, Servable, Servables
@@ -221,21 +225,21 @@ _METHODS = (
     _Method("Predict", predict_pb2.PredictRequest, answer_predict, predict_pb2.PredictResponse),
     _Method(
         "Classify",
-        classification_pb2.ClassificationRequest,
+        ClassificationRequest,
         answer_classify,
         classification_pb2.ClassificationResponse,
         count=_num_examples,
     ),
     _Method(
         "Regress",
-        regression_pb2.RegressionRequest,
+        RegressionRequest,
         answer_regress,
         regression_pb2.RegressionResponse,
         count=_num_examples,
     ),
     _Method(
         "MultiInference",
-        inference_pb2.MultiInferenceRequest,
+        MultiInferenceRequest,
         answer_multi_inference,
         inference_pb2.MultiInferenceResponse,
         spec=_first_spec,
@@ -252,22 +256,10 @@ _METHODS = (
 )
 
 
-# Handlers take bytes: grpcio 1.85 never answers a request that its deserializer refuses, and a
-# thread waits for it until the client gives up.
-Handle = Callable[[bytes, grpc.ServicerContext], Any]
-
-
-def parse(kind: type[Any], serialised: bytes) -> Any:
-    """Returns a request.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT if the bytes are not of this type.
-    """
-    try:
-        return kind.FromString(serialised)
-    except DecodeError as error:
-        name = kind.DESCRIPTOR.full_name
-        raise invalid_argument(f"The request cannot be parsed as {name}") from error
+# Handlers take what is not parsed yet: grpcio 1.85 never answers a request that its deserializer
+# refuses, and a thread waits for it until the client gives up.
+Handle = Callable[[Arrival, grpc.ServicerContext], Any]
+BytesHandle = Callable[[bytes, grpc.ServicerContext], Any]
 
 
 class _PredictionService:
@@ -297,17 +289,17 @@ class _PredictionService:
         return handlers
 
     def _handler(self, method: _Method) -> Handle:
-        def handle(serialised: bytes, context: grpc.ServicerContext) -> Any:
+        def handle(arrival: Arrival, context: grpc.ServicerContext) -> Any:
             if not method.runs:
-                return self._answer(method, serialised, context, None)
+                return self._answer(method, arrival, context, None)
             recorder = self._recorder
             key_header = KEY_HEADER if recorder is None else recorder.options.key_header
             tags = tags_of_metadata(context.invocation_metadata(), key_header)
-            exchange = None if recorder is None else recorder.begin(tags, len(serialised))
+            exchange = None if recorder is None else recorder.begin(tags, arrival.size)
             if exchange is not None:
                 exchange.is_predict = method.api == "Predict"
             with answering(tags.request_id if exchange is None else exchange.request_id):
-                response = self._answer(method, serialised, context, exchange)
+                response = self._answer(method, arrival, context, exchange)
             headers = tags.headers if exchange is None else exchange.headers
             if headers:
                 with contextlib.suppress(grpc.RpcError):  # the client is gone
@@ -319,7 +311,7 @@ class _PredictionService:
     def _answer(
         self,
         method: _Method,
-        serialised: bytes,
+        arrival: Arrival,
         context: grpc.ServicerContext,
         exchange: Exchange | None,
     ) -> Any:
@@ -327,7 +319,7 @@ class _PredictionService:
         started = time.perf_counter()
         asked, status = Asked(), "OK"
         try:
-            request, spec = _read(method, serialised)
+            request, spec = _read(method, arrival)
             if exchange is not None:
                 exchange.model = spec.name
             with (
@@ -359,8 +351,8 @@ class _PredictionService:
         return response
 
 
-def _read(method: _Method, serialised: bytes) -> tuple[Any, ModelSpec]:
-    request = parse(method.request, serialised)
+def _read(method: _Method, arrival: Arrival) -> tuple[Any, ModelSpec]:
+    request = arrival.parse(method.request, f"tensorflow.serving.{method.request.DESCRIPTOR.name}")
     spec = method.spec(request)
     if method.check is not None:
         method.check(request)
@@ -388,9 +380,9 @@ class _ModelService:
             "HandleReloadConfigRequest": self._reload,
         }
 
-    def _status(self, serialised: bytes, context: grpc.ServicerContext) -> Any:
+    def _status(self, arrival: Arrival, context: grpc.ServicerContext) -> Any:
         try:
-            request = parse(get_model_status_pb2.GetModelStatusRequest, serialised)
+            request = arrival.parse(get_model_status_pb2.GetModelStatusRequest)
             spec = _own_spec(request)
             if not spec.name:
                 raise invalid_argument("ModelSpec has no name specified.")
@@ -404,10 +396,10 @@ class _ModelService:
             refuse(context, error)
             return get_model_status_pb2.GetModelStatusResponse()
 
-    def _reload(self, serialised: bytes, context: grpc.ServicerContext) -> Any:
+    def _reload(self, arrival: Arrival, context: grpc.ServicerContext) -> Any:
         response = model_management_pb2.ReloadConfigResponse()
         try:
-            request = parse(model_management_pb2.ReloadConfigRequest, serialised)
+            request = arrival.parse(model_management_pb2.ReloadConfigRequest)
             if request.config.WhichOneof("config") != "model_config_list":
                 raise invalid_argument(
                     "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
@@ -542,13 +534,13 @@ def max_unpacked_bytes(options: ServerOptions) -> int:
     return min(MAX_UNPACKED_BYTES, int(limit)) if is_set else MAX_UNPACKED_BYTES
 
 
-def unpacking(handle: Handle, max_bytes: int = MAX_UNPACKED_BYTES) -> Handle:
+def unpacking(handle: Handle, max_bytes: int = MAX_UNPACKED_BYTES) -> BytesHandle:
     """Returns a handler of messages that may be compressed; their memory counts until its end."""
 
     def handle_unpacked(serialised: bytes, context: grpc.ServicerContext) -> Any:
         try:
-            with unpacked(serialised, max_bytes=max_bytes) as message:
-                return handle(message, context)
+            with unpacked(serialised, max_bytes=max_bytes) as arrival:
+                return handle(arrival, context)
         except ServingError as error:
             context.abort(error.code, _cut(error.message))
 
@@ -560,7 +552,7 @@ def threads_beside() -> RequestThreads:
     return RequestThreads(_NUM_BESIDE, thread_name_prefix="grpc-beside")
 
 
-def in_pool(handle: Handle, pool: RequestThreads) -> Handle:
+def in_pool(handle: BytesHandle, pool: RequestThreads) -> BytesHandle:
     """Returns a handler that gRPC runs in a pool of its own."""
 
     def handle_in_pool(serialised: bytes, context: grpc.ServicerContext) -> Any:
@@ -570,7 +562,7 @@ def in_pool(handle: Handle, pool: RequestThreads) -> Handle:
     return handle_in_pool
 
 
-def _add(server: grpc.Server, service: str, handlers: dict[str, Handle]) -> None:
+def _add(server: grpc.Server, service: str, handlers: dict[str, BytesHandle]) -> None:
     methods: dict[str, Any] = {
         name: grpc.unary_unary_rpc_method_handler(
             handle, response_serializer=lambda response: response.SerializeToString()

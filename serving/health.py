@@ -7,8 +7,8 @@ from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from serving.errors import not_found
-from serving.grpc_services import in_pool, parse, refuse, threads_beside, unpacking
-from serving.runtime.arrival.unpacking import unpacked
+from serving.grpc_services import in_pool, refuse, threads_beside, unpacking
+from serving.runtime.arrival.unpacking import Arrival, unpacked
 
 _SERVICES = ("", "ModelService", "PredictionService")
 
@@ -26,10 +26,10 @@ class Health:
         """Answers NOT_SERVING from now on, and tells those who watch."""
         self._servicer.enter_graceful_shutdown()
 
-    def check(self, serialised: bytes, context: grpc.ServicerContext) -> Any:
+    def check(self, arrival: Arrival, context: grpc.ServicerContext) -> Any:
         """Returns the state of a service; an unknown service is NOT_FOUND."""
         try:
-            request = parse(HealthCheckRequest, serialised)
+            request = arrival.parse(HealthCheckRequest)
             if request.service not in _SERVICES:
                 raise not_found(f"unknown service {request.service[:100]}")
             return self._servicer.Check(request, context)
@@ -40,8 +40,8 @@ class Health:
     def watch(self, serialised: bytes, context: grpc.ServicerContext, send: Any) -> None:
         """Sends the state of a service, at once and at each change; SERVICE_UNKNOWN if unknown."""
         try:
-            with unpacked(serialised) as message:
-                request = parse(HealthCheckRequest, message)
+            with unpacked(serialised) as arrival:
+                request = arrival.parse(HealthCheckRequest)
             self._servicer.Watch(request, context, send)
         except Exception as error:  # noqa: BLE001 - as above
             refuse(context, error)

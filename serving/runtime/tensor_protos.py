@@ -21,6 +21,7 @@ from serving.errors import invalid_argument
 MAX_FILLED_BYTES = 2**24
 TEXT_BYTES = 24  # of each text in a tensor of TensorFlow, besides the characters
 _MAX_RANK = 64  # NumPy's
+_SLICE = 2**16
 
 
 class TensorParsingError(ValueError):
@@ -186,13 +187,15 @@ def _array(values: Any, dtype: np.dtype[Any], field: str) -> NDArray[Any]:
         return array
     if field == "int_val":
         # C++ casts values that do not fit; NumPy would refuse them.
-        return np.array(values, np.int64).astype(dtype)
+        return np.fromiter(values, np.int64, len(values)).astype(dtype)
     if field == "half_val":
-        return np.array(values, np.int64).astype(np.uint16).view(dtype)
+        return np.fromiter(values, np.int64, len(values)).astype(np.uint16).view(dtype)
     if field in {"scomplex_val", "dcomplex_val"}:
-        parts = np.array(values, np.float32 if field == "scomplex_val" else np.float64)
+        kind = np.float32 if field == "scomplex_val" else np.float64
+        parts = np.fromiter(values, kind, len(values))
         return parts[: len(parts) // 2 * 2].view(dtype)
-    return np.array(values, dtype)
+    # Value by value: `np.array` would first hold all of them as Python objects.
+    return np.fromiter(values, dtype, len(values))
 
 
 def _fill(values: NDArray[Any], dtype: np.dtype[Any], size: int) -> NDArray[Any]:
@@ -213,7 +216,9 @@ def fill_proto(proto: TensorProto, array: NDArray[Any]) -> None:
     """
     _fill_type_and_shape(proto, array)
     field = _TYPES[proto.dtype][1]
-    getattr(proto, field).extend(_LISTS.get(field, _plain)(array.reshape(-1)))
+    values, convert, flat = getattr(proto, field), _LISTS.get(field, _plain), array.reshape(-1)
+    for start in range(0, len(flat), _SLICE):  # as Python objects, values take ten times as much
+        values.extend(convert(flat[start : start + _SLICE]))
 
 
 def fill_content(proto: TensorProto, array: NDArray[Any]) -> None:

@@ -5,10 +5,9 @@ from typing import Any
 
 from tensorflow.core.example.example_pb2 import Example
 from tensorflow.core.example.feature_pb2 import Feature
-from tensorflow_serving.apis.input_pb2 import Input
 
 from serving.errors import ServingError, invalid_argument
-from serving.inference.examples import serialised_examples
+from serving.inference.examples import with_context
 from serving.rest.bodies.json_values import (
     MISSING,
     JsonObject,
@@ -37,19 +36,10 @@ def read_examples(document: JsonObject, *, is_lenient: bool = False) -> list[byt
     Raises:
         ServingError: INVALID_ARGUMENT with TensorFlow Serving's text.
     """
-    parsed = Input()
     context = document.find("context")
-    if context is not MISSING:
-        _fill_example(parsed.example_list_with_context.context, context, is_lenient=is_lenient)
-    examples = _find_examples(document)
-    target = (
-        parsed.example_list.examples
-        if context is MISSING
-        else parsed.example_list_with_context.examples
-    )
-    for example in examples:
-        _fill_example(target.add(), example, is_lenient=is_lenient)
-    return serialised_examples(parsed)
+    shared = None if context is MISSING else _example(context, is_lenient=is_lenient)
+    examples = [_example(value, is_lenient=is_lenient) for value in _find_examples(document)]
+    return examples if shared is None else with_context(examples, shared)
 
 
 def _find_examples(document: JsonObject) -> list[Any]:
@@ -65,9 +55,11 @@ def _find_examples(document: JsonObject) -> list[Any]:
     raise invalid_argument(f"JSON Value: {debug_text(document)} {problem}")
 
 
-def _fill_example(example: Example, value: Any, *, is_lenient: bool) -> None:
+def _example(value: Any, *, is_lenient: bool) -> bytes:
+    """Returns a serialised example; only one at a time exists as a message."""
     if type(value) is not JsonObject:
         raise invalid_argument(f"Example must be JSON object but got JSON {type_name(value)}")
+    example = Example()
     # Of a feature that stands twice, each value is checked and the last one counts.
     for name, content in value:
         values = content if type(content) is list else [content]
@@ -77,6 +69,7 @@ def _fill_example(example: Example, value: Any, *, is_lenient: bool) -> None:
         feature = example.features.feature[encode_text(name).decode("utf-8", "replace")]
         feature.Clear()
         _fill_feature(feature, name, values)
+    return bytes(example.SerializeToString())
 
 
 def _without_null(values: list[Any]) -> list[Any]:

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving.errors import ServingError
-from serving.runtime.arrival.unpacking import SharedBytes, unpacked
+from serving.runtime.arrival.unpacking import Arrival, SharedBytes, unpacked
 
 MB = 2**20
 
 
 def _text(message, **limits):
-    with unpacked(message, **limits) as text:
-        return text
+    with unpacked(message, **limits) as arrival:
+        return arrival._content
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
@@ -66,3 +66,58 @@ def test_requests_in_progress_share_the_bytes_beyond_their_first_ones():
         assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     with shared.counted() as next_one:
         next_one(6 * MB)
+
+
+def _parse(content, **limits):
+    shared = SharedBytes(limits.pop("shared", 2**30))
+    with shared.counted() as take:
+        return Arrival(content, take, **limits).parse(PredictRequest)
+
+
+def _names(count):
+    return PredictRequest(output_filter=[""] * count).SerializeToString()
+
+
+@pytest.mark.parametrize("is_compressed", [True, False])
+def test_a_message_that_is_too_large_once_parsed_is_refused(is_compressed):
+    content = _names(MB)
+    assert len(content) == 2 * MB
+    limits = {"is_compressed": is_compressed, "max_bytes": 100 * MB}
+    with pytest.raises(ServingError, match="once it is parsed") as refused:
+        _parse(content, **limits)  # 128 bytes a name
+    assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert len(_parse(_names(MB // 2), **limits).output_filter) == MB // 2
+
+
+def test_parsed_messages_in_progress_share_the_bytes():
+    with pytest.raises(ServingError, match="Try again"):
+        _parse(_names(MB), is_compressed=False, shared=100 * MB)
+    assert len(_parse(_names(MB), is_compressed=False, shared=150 * MB).output_filter) == MB
+
+
+def test_contents_do_not_count_beside_the_bytes_that_were_sent():
+    request = PredictRequest()
+    request.inputs["x"].tensor_content = bytes(4 * MB)
+    content = request.SerializeToString()
+    assert _parse(content, is_compressed=False, max_bytes=MB, shared=MB) == request
+
+
+def test_unpacked_bytes_are_given_back_once_they_are_parsed():
+    request = PredictRequest()
+    request.inputs["x"].tensor_content = bytes(4 * MB)
+    shared = SharedBytes(20 * MB)
+    with shared.counted() as take, shared.counted() as other:
+        content = request.SerializeToString()
+        take(len(content))
+        arrival = Arrival(content, take, is_compressed=True)
+        assert arrival.size == len(content)
+        arrival.parse(PredictRequest)
+        other(17 * MB)  # 1 MB is free; 4 MB, less 1 MB, are taken
+        with pytest.raises(ServingError, match="Try again"):
+            other(2 * MB)
+
+
+def test_a_message_of_another_type_is_refused():
+    with pytest.raises(ServingError, match="cannot be parsed as tensorflow") as refused:
+        _parse(b"\xff" * 10, is_compressed=False)
+    assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
