@@ -260,6 +260,16 @@ _MODELS = (
         num_days=4,
     ),
     Scenario(
+        name="subtle_candidate",
+        words="a version is pushed whose threshold is too high: it finds 75 instead of 94 % of the "
+        "faults, a little more than the limits allow",
+        guards=(Guard.ROLLOUT, Guard.LABELS),
+        action=Action.ROLL_BACK,
+        candidate=Candidate.SUBTLE,
+        since=1,
+        num_days=16,
+    ),
+    Scenario(
         name="slow_candidate",
         words="a version is pushed that computes longer",
         guards=(Guard.ROLLOUT,),
