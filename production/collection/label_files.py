@@ -92,8 +92,10 @@ def read_labels(source: LabelSource, spec: IngestSpec) -> FileLabels:
                 num_without_label += batch.num_without_label
                 bad_rows += [*raw.bad_rows, *batch.bad_rows]
     if bad_rows:
-        hint = "" if spec.label_values else f" {SET_VALUES}"
-        raise InputError(_listed("cannot be read", [str(row) for row in bad_rows]) + hint)
+        words = [str(row) for row in bad_rows]
+        is_of_label = any("label.values" in word for word in words)
+        hint = f" {SET_VALUES}" if is_of_label and not spec.label_values else ""
+        raise InputError(_listed("cannot be read", words) + hint)
     labels = pa.concat_tables(tables, promote_options="permissive")
     return FileLabels(
         labels=_without_repetitions(labels, places), num_without_label=num_without_label

@@ -44,13 +44,23 @@ def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
     ]
     if any(report.measured for report in reports):
         lines.append("* measured with labels; recall and precision without a star are estimates")
-    return Group(table, *map(escape, lines))
+    return Group(table, *map(escape, [*lines, *_trouble_lines(reports)]))
 
 
 def last_notes(reports: Sequence[ChunkReport]) -> str:
     """Returns the notes of the newest chunk that has some."""
     notes = next((report.notes for report in reversed(reports) if report.notes), [])
     return escape_lines(notes)
+
+
+def _trouble_lines(reports: Sequence[ChunkReport]) -> list[str]:
+    """The troubles that raise no alarm of their own, in words."""
+    return [
+        f"Chunk {report.number}: {trouble['words']}"
+        for report in reports
+        if not report.is_broken
+        for trouble in report.troubles
+    ]
 
 
 def _data_words(report: ChunkReport) -> str:

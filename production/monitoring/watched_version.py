@@ -25,6 +25,7 @@ from production.monitoring.performance.estimating import (
     change,
     cost_p_value,
     estimate,
+    estimate_notes,
 )
 from production.monitoring.performance.labelled import COST, GRADE, LabelledRecord
 from production.monitoring.performance.measuring import Labels, Measured, are_fair, measure
@@ -189,7 +190,7 @@ class WatchedVersion:
             cost_per_day=moved.cost_per_day,
             notes=[
                 *self._power_words(drift, subject.chunk.records.num_rows),
-                *_estimate_notes(estimated),
+                *estimate_notes(estimated),
                 CONCEPT_DRIFT,
             ],
         )
@@ -380,16 +381,6 @@ def _report(chunk: Chunk, operations: Operations) -> ChunkReport:
 
 def _seconds(chunk: Chunk) -> float:
     return max((chunk.until - chunk.since).total_seconds(), 1e-6)
-
-
-def _estimate_notes(estimated: Estimated) -> list[str]:
-    if not estimated.prevalence_has_moved:
-        return []
-    prevalence = estimated.figures["prevalence"]
-    return [
-        f"The scores imply a prevalence of {prevalence[0]:.3%}, not that of training; the "
-        "estimates take it into account."
-    ]
 
 
 def _label_notes(measured: Measured, num_rows: int) -> list[str]:

@@ -9,11 +9,12 @@ from scipy import special, stats
 
 from measuring.intervals import Interval, effective_trials, proportion_interval, sum_interval
 from measuring.monitoring.estimated import METRICS, Estimate, estimate_performance
-from measuring.monitoring.priors import ScoreBins, estimate_prior
+from measuring.monitoring.priors import PriorShift, ScoreBins, estimate_prior
 from models.probabilities.cost import Cost
 from production.monitoring.performance.answers import Answers, Floats
 from production.monitoring.report import CONFIDENCE, UNKNOWN, Figure
 
+_LESS_THAN_A_ROW = 0.5
 _Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
@@ -26,18 +27,23 @@ class Estimated:
             per row.
         prevalence_has_moved: Whether the interval of the prevalence excludes that of training.
         cost_error: Standard error of the cost per row: of labels, prevalence and rows.
+        all_are_faults: Whether the scores imply that not one row is healthy. The limits are then
+            those with and without the correction, whichever is further away.
     """
 
     figures: dict[str, Figure]
     prevalence_has_moved: bool
     cost_error: float
+    all_are_faults: bool = False
 
 
 def estimate(answers: Answers, *, prevalence: float, cost: Cost) -> Estimated:
     """Estimates recall, precision, PR-AUC, cost and prevalence of a chunk without labels.
 
-    The probabilities are corrected for the prevalence that they themselves imply. Concept drift is
-    invisible here: see `measuring.monitoring.estimated`.
+    The probabilities are corrected for the prevalence that they themselves imply. If that leaves
+    not one healthy row, all probabilities become 1, and the intervals nothing: a chunk of faults
+    gives such scores, and so do features that have moved. The limits then cover both. Concept drift
+    is invisible here: see `measuring.monitoring.estimated`.
 
     Args:
         answers: The answers, at least one with a probability.
@@ -48,13 +54,10 @@ def estimate(answers: Answers, *, prevalence: float, cost: Cost) -> Estimated:
     answers = answers.rows(answers.has_probability)
     bins = ScoreBins.of(answers.probabilities, answers.decisions)
     shift = estimate_prior(bins, prevalence, confidence=CONFIDENCE)
-    estimates = estimate_performance(
-        bins,
-        miss=cost.missed_fault,
-        false_alarm=cost.false_alarm,
-        shift=shift,
-        confidence=CONFIDENCE,
-    )
+    estimates = _performance(bins, cost, shift)
+    all_are_faults = (1 - shift.prior) * answers.num_rows < _LESS_THAN_A_ROW
+    if all_are_faults:
+        estimates = _with_limits_of(estimates, _performance(bins, cost, None))
     inspected = cost.inspection * float(alarms[0] or 0.0)
     figures = {name: figure_of(estimates[name]) for name in METRICS}
     figures["cost"] = _moved(figures["cost"], inspected)
@@ -63,7 +66,47 @@ def estimate(answers: Answers, *, prevalence: float, cost: Cost) -> Estimated:
         figures={**figures, "alarm_rate": alarms},
         prevalence_has_moved=shift.has_moved,
         cost_error=_cost_error(answers, estimates["cost"], cost),
+        all_are_faults=all_are_faults,
     )
+
+
+def _performance(bins: ScoreBins, cost: Cost, shift: PriorShift | None) -> dict[str, Estimate]:
+    return estimate_performance(
+        bins,
+        miss=cost.missed_fault,
+        false_alarm=cost.false_alarm,
+        shift=shift,
+        confidence=CONFIDENCE,
+    )
+
+
+def _with_limits_of(
+    estimates: Mapping[str, Estimate], others: Mapping[str, Estimate]
+) -> dict[str, Estimate]:
+    """Returns estimates whose intervals contain those of others too; unknown limits stay so."""
+    return {
+        name: Estimate(
+            value=one.value,
+            lower=min(one.lower, others[name].lower),
+            upper=max(one.upper, others[name].upper),
+        )
+        for name, one in estimates.items()
+    }
+
+
+def estimate_notes(estimated: Estimated) -> list[str]:
+    """Returns what a reader must know of estimates, in sentences."""
+    if not estimated.prevalence_has_moved:
+        return []
+    if estimated.all_are_faults:
+        return [
+            "The scores imply that every row is a fault. Changed features give such scores too, "
+            "and the intervals allow for both."
+        ]
+    return [
+        f"The scores imply a prevalence of {estimated.figures['prevalence'][0]:.3%}, not that of "
+        "training; the estimates take it into account."
+    ]
 
 
 def alarm_rate(answers: Answers) -> Figure:

@@ -40,3 +40,14 @@ def test_data_are_ok_only_if_they_were_compared(changes, words):
     header, line = capture.get().splitlines()[:2]
     start, end = header.index("data"), header.index("drift")
     assert line[start:end].strip() == words
+
+
+def test_troubles_without_an_alarm_are_printed_in_words():
+    broken = replace(COMPARED, number=1, troubles=[TROUBLE], is_broken=True)
+    late = replace(COMPARED, number=2, troubles=[TROUBLE])
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(chunk_table([COMPARED, broken, late], unit="EUR"))
+    # A broken chunk has an alarm that says why.
+    lines = [line for line in capture.get().splitlines() if "came late" in line]
+    assert lines == ["Chunk 2: 40 rows came late."]

@@ -13,6 +13,7 @@ from production.monitoring.performance.estimating import (
     change,
     cost_p_value,
     estimate,
+    estimate_notes,
 )
 from production.monitoring.performance.measuring import Labels, measure
 from production.monitoring.report import UNKNOWN
@@ -46,6 +47,26 @@ def test_the_cost_has_the_price_of_each_inspection():
     assert figures["cost"][0] == pytest.approx(30)
     assert figures["recall"][0] == 1
     assert figures["alarm_rate"][0] == 0.5
+
+
+def test_scores_that_leave_no_healthy_row_give_limits_with_and_without_the_correction():
+    # 300 alarms at 0.8, ten times the prevalence of training and more: the likelihood is largest
+    # if all rows are faults. By the probabilities themselves, 240 are.
+    answers = answers_of(np.full(300, 0.8))
+    estimated = estimate(answers, prevalence=TRAINED, cost=COST)
+    value, lower, upper = estimated.figures["precision"]
+    assert estimated.all_are_faults
+    assert (value, upper) == pytest.approx((1, 1), abs=1e-3)
+    # Two standard errors below 0.8: sqrt(0.8 * 0.2 / 300) = 0.023.
+    assert lower == pytest.approx(0.8 - 2 * 0.023, abs=0.02)
+    assert "every row is a fault" in estimate_notes(estimated)[0]
+
+
+def test_a_prevalence_below_that_leaves_the_intervals_as_they_are():
+    answers, _ = draw_chunk(np.random.default_rng(0), 400, 0.5)
+    estimated = estimate(answers, prevalence=TRAINED, cost=COST)
+    assert not estimated.all_are_faults
+    assert "estimates take it into account" in estimate_notes(estimated)[0]
 
 
 def test_alarms_in_runs_widen_the_interval_of_their_rate():
