@@ -147,7 +147,7 @@ def read_frame(path: str) -> pd.DataFrame:
             _check_names(path, file.schema_arrow.names)
             batches = file.iter_batches(batch_size=MAX_ROWS)
             first: pa.RecordBatch | None = next(batches, None)
-            return pd.DataFrame() if first is None else first.to_pandas().map(_as_text)
+            return pd.DataFrame() if first is None else _to_frame(first)
         if suffix_of(path, _SHEETS):
             sheet: pd.DataFrame = read_table(Path(path), key="labels").to_pandas()
             return sheet.map(_as_text).apply(_as_numbers)
@@ -165,6 +165,11 @@ def read_frame(path: str) -> pd.DataFrame:
     frame.columns = [str(name).strip() for name in frame.columns]
     _check_names(path, list(frame.columns))
     return _without_units(frame.apply(_with_decimal_points))
+
+
+def _to_frame(batch: pa.RecordBatch) -> pd.DataFrame:
+    """Returns all columns of a batch as columns; pandas would make its index of some."""
+    return batch.to_pandas(ignore_metadata=True).map(_as_text)
 
 
 def _without_units(frame: pd.DataFrame) -> pd.DataFrame:

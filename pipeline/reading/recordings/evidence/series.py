@@ -26,18 +26,16 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 # Shares of steps, samples and texts that make a property certain.
-_REGULAR = 0.9
+REGULAR = 0.9
 _READABLE = 0.95
 # An event of the label lasts so many samples at least, on average.
 _MIN_RUN = 5.0
-MIN_IDS = 6
 MIN_SAMPLES = 8
 _MIN_STREAM_SAMPLES = 500
 _TIME_WORDS = {
     "time", "timestamp", "datetime", "date", "ts", "t", "stamp", "zeit", "utc", "elapsed",
     "seconds", "cycle", "cycles", "step", "tick", "sample",
 }  # fmt: skip
-_ID_WORDS = {"id", "recording", "unit", "run", "series", "trial", "experiment", "name", "file"}
 MIN_POSITIVE_WINDOWS = 30
 _MIN_WINDOW = 8
 # Fewer streams are no basis for a verdict on new ones: three splits would have a few each.
@@ -93,9 +91,9 @@ def time_column(frame: pd.DataFrame, not_time: Sequence[str] = ()) -> str | None
     the reader refuses them with a remedy.
     """
     candidates = [str(name) for name in frame.columns if name not in not_time]
-    named = sorted(candidates, key=lambda name: not _is_named_as_time(name))
+    named = sorted(candidates, key=lambda name: not is_named_as_time(name))
     for name in named:
-        seconds = time_values(frame[name], is_named=_is_named_as_time(name))
+        seconds = time_values(frame[name], is_named=is_named_as_time(name))
         if seconds is None:
             continue
         is_date = not pd.api.types.is_numeric_dtype(frame[name].dtype)
@@ -104,7 +102,8 @@ def time_column(frame: pd.DataFrame, not_time: Sequence[str] = ()) -> str | None
     return None
 
 
-def _is_named_as_time(name: str) -> bool:
+def is_named_as_time(name: str) -> bool:
+    """Tells whether a column such as `time_s` or `t` is named as one of times."""
     words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
     return bool(_TIME_WORDS.intersection((words or [""])[:1] + words[-1:] + words[-2:-1]))
 
@@ -123,10 +122,16 @@ def time_values(column: pd.Series, *, is_named: bool = True) -> Floats | None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # texts of several formats, or with the name of a zone
-        if pd.to_datetime(head, errors="coerce", utc=True).isna().mean() > 1 - _READABLE:
-            return None
-        parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True)
-    return _seconds(parsed) if parsed.notna().mean() >= _READABLE else None
+        # Without a format, the first text decides whether the others have fractions of seconds.
+        for form in ("ISO8601", None):
+            if pd.to_datetime(head, errors="coerce", utc=True, format=form).notna().mean() < (
+                _READABLE
+            ):
+                continue
+            parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True, format=form)
+            if parsed.notna().mean() >= _READABLE:
+                return _seconds(parsed)
+    return None
 
 
 def _number_seconds(column: pd.Series) -> Floats:
@@ -155,7 +160,7 @@ def is_regular(seconds: Floats) -> bool:
         return False
     typical = np.median(steps)
     near = np.isclose(steps, typical, rtol=0.05, atol=0.0)
-    return bool(typical > 0 and near.mean() >= _REGULAR)
+    return bool(typical > 0 and near.mean() >= REGULAR)
 
 
 def channels_of(frame: pd.DataFrame, not_channel: Sequence[str | None]) -> list[str]:
@@ -222,78 +227,12 @@ def rarest(classes: Mapping[str, int]) -> str | None:
     return ordered[0][0]
 
 
-def long_axes(
-    frame: pd.DataFrame, wanted: str | None = None, label: str | None = None
-) -> tuple[str, str] | None:
-    """Returns the columns with the recording and the time of each row of a long table, or None.
-
-    There are six recordings or more, of eight samples or more in the median, and in each the times
-    follow each other at a regular step. The rows may be in any order; the reader refuses
-    recordings whose times go backwards.
-
-    Args:
-        frame: The rows.
-        wanted: The column of recordings, if it is known.
-        label: The label's column, which is neither.
-    """
-    seconds: dict[str, Floats | None] = {}
-    for name in [wanted] if wanted else _id_candidates(frame):
-        codes = pd.factorize(frame[name])[0]
-        sizes = np.bincount(codes[codes >= 0])
-        if len(sizes) < MIN_IDS or np.median(sizes) < MIN_SAMPLES:
-            continue
-        time = _time_of_any_order(frame[codes == 0], (name, label or ""))
-        if time is None:
-            continue
-        if time not in seconds:
-            seconds[time] = time_values(frame[time])
-        if _is_regular_within(codes, seconds[time]):
-            return name, time
-    return None
-
-
-def names_runs(names: pd.Series, ids: pd.Series) -> bool:
-    """Tells whether a column has each id of a long table once, and the table has it many times."""
-    sizes = ids.value_counts()
-    return bool(
-        names.is_unique
-        and len(sizes) >= MIN_IDS
-        and sizes.median() >= MIN_SAMPLES
-        and sizes.index.isin(names).mean() >= _REGULAR
-    )
-
-
-def _time_of_any_order(frame: pd.DataFrame, not_time: Sequence[str]) -> str | None:
-    in_order = time_column(frame, not_time)
-    if in_order is not None:
-        return in_order
-    named = [str(n) for n in frame.columns if n not in not_time and _is_named_as_time(str(n))]
-    for name in named:
-        seconds = time_values(frame[name])
-        if seconds is not None and is_regular(np.sort(seconds)):
-            return name
-    return None
-
-
-def _id_candidates(frame: pd.DataFrame) -> list[str]:
-    names = [
-        str(name)
-        for name in frame.columns
-        if not pd.api.types.is_float_dtype(frame[name].dtype)
-        and not pd.api.types.is_datetime64_any_dtype(frame[name].dtype)
-    ]
-    return sorted(names, key=lambda name: not _ID_WORDS & set(re.split(r"[^a-z]+", name.lower())))
-
-
-def _is_regular_within(codes: NDArray[np.int64], seconds: Floats | None) -> bool:
-    """Tells whether the times of each recording, once sorted, have the step of all of them."""
-    if seconds is None:
+def is_recording(frame: pd.DataFrame, time: str | None) -> bool:
+    """Tells whether rows are samples at a regular step."""
+    if time is None or len(frame) < MIN_SAMPLES:
         return False
-    order = np.lexsort((seconds, codes))
-    within = np.diff(seconds[order])[np.diff(codes[order]) == 0]
-    typical = np.median(within) if len(within) else 0.0
-    regular = np.isclose(within, typical, rtol=0.05, atol=0.0)
-    return bool(typical > 0 and regular.mean() >= _REGULAR)
+    seconds = time_values(frame[time])
+    return seconds is not None and is_regular(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from common.errors import InputError
 from pipeline.counting import count
 from pipeline.reading.recordings.evidence import labels as label_evidence
-from pipeline.reading.recordings.evidence import series
+from pipeline.reading.recordings.evidence import long_tables, series
 from pipeline.reading.recordings.evidence.labels import TableOfLabels
 from pipeline.reading.recordings.evidence.listing import read_frame
 from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery
 from pipeline.reading.recordings.forms.streams import StreamForms, has_events, same_file
+from pipeline.reading.recordings.raw.listing import probes_of
 from pipeline.recording_options import Recordings
 
 
@@ -45,7 +47,7 @@ class TableForms(StreamForms):
                 is_label = self.label in table.columns or label_evidence.likely_labels(
                     table, (name,)
                 )
-                if is_label and series.names_runs(table[name], frame[name]):
+                if is_label and long_tables.names_runs(table[name], frame[name]):
                     return path
         return None
 
@@ -66,8 +68,7 @@ class TableForms(StreamForms):
         if len(files) < MANY_FILES:
             return None
         notes = [f"{count(len(files), 'table')} of samples below {self.listing.base}"]
-        frame = read_frame(files[0])
-        own = self.own_label(frame)
+        own = self._own_label_of(files)
         if table is not None and (own is None or self.label in read_frame(table.path).columns):
             return self.by_table("table", files, table, notes)
         if table is not None and own is not None:
@@ -96,14 +97,25 @@ class TableForms(StreamForms):
             return None
         time = series.time_column(frames[0], (label,))
         are_streams = [series.looks_like_stream(frame, label, time) for frame in frames]
-        if not is_sure and self.rows is None and not all(are_streams):
+        is_constant = all(len(frame[label].unique()) == 1 for frame in frames)
+        are_recordings = is_constant and _are_recordings(frames, label, time)
+        if not is_sure and self.rows is None and not (are_recordings or all(are_streams)):
             return None
-        if all(len(frame[label].unique()) == 1 for frame in frames):
-            notes.append(f"`{label}` is constant in each file")
+        if is_constant:
+            notes.append(
+                f"`{label}` is constant in each file; `--rows examples` takes rows as examples"
+            )
             classes = Counter(series.label_text(frame[label].iloc[0]) for frame in frames)
             recordings = Recordings(form="files", time_column=time)
             return self.found(files, recordings, label, classes, notes)
         return self.of_streams(files, frames, label, time, notes)
+
+    def _own_label_of(self, files: Sequence[str]) -> str | None:
+        """The label's column in the files; it may be constant in each of them."""
+        own = self.own_label(read_frame(files[0]))
+        if own is not None or len(files) == 1:
+            return own
+        return self.own_label(pd.concat([read_frame(file).head(1) for file in probes_of(files)]))
 
     def _of_unlabelled(self, files: Sequence[str], notes: list[str]) -> Discovery | None:
         """Discovers tables of samples by classes in the names of folders or files."""
@@ -118,7 +130,7 @@ class TableForms(StreamForms):
         """Discovers a long table or a stream in tables that may as well have examples as rows."""
         frames = [read_frame(file) for file in files]
         frame = frames[0]
-        own = self.own_label(frame)
+        own = self._own_label_of(files)
         long = self._of_long(files, pd.concat(frames) if len(frames) > 1 else frame, own)
         if long is not None:
             return long
@@ -140,8 +152,9 @@ class TableForms(StreamForms):
         shared = None if beside is None else next(
             (str(name) for name in beside.columns if name in frame.columns and name != own), None
         )  # fmt: skip
-        axes = series.long_axes(frame, shared, own)
+        axes = long_tables.long_axes(frame, shared, own)
         if axes is None:
+            self._check_no_pairs(frame, own)
             return None
         name, time = axes
         notes = [f"a long table: `{name}` names {frame[name].nunique():,} recordings, `{time}` is "
@@ -164,6 +177,29 @@ class TableForms(StreamForms):
         firsts = frame.groupby(name)[own].first()
         notes.append(f"`{own}` is constant in each; `--rows examples` takes rows as examples")
         return self.found(files, recordings, own, Counter(firsts.map(series.label_text)), notes)
+
+    def _check_no_pairs(self, frame: pd.DataFrame, label: str | None) -> None:
+        """Checks that recordings are not named by two columns together.
+
+        Raises:
+            InputError: They are.
+        """
+        pair = None if label is None or self.labels else long_tables.paired_ids(frame, label)
+        if pair is not None:
+            first, second = pair
+            raise InputError(
+                f"The rows of {self.listing.tables[0]} seem to be samples of recordings that "
+                f"`{first}` and `{second}` name together. Write one column with both, such as "
+                f"`{frame[first].iloc[0]}_{frame[second].iloc[0]}`, and run `init` again; if each "
+                "row is an example of its own, run it with `--rows examples`."
+            )
+
+
+def _are_recordings(frames: Sequence[pd.DataFrame], label: str, time: str | None) -> bool:
+    """Tells whether files with one label each are recordings of samples at a regular step."""
+    labels = {series.label_text(frame[label].iloc[0]) for frame in frames if len(frame)}
+    are_many = len(frames) >= long_tables.MIN_IDS and len(labels) > 1
+    return are_many and all(series.is_recording(frame, time) for frame in frames)
 
 
 def _has_same_columns(path: str, other: str) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Data
 from pipeline.reading import contract, values
+from pipeline.reading.recordings.raw.other_clocks import other_clocks
 from pipeline.reading.recordings.raw.stamps import read_stamps
 from pipeline.recording_options import Recordings
 
@@ -101,9 +102,9 @@ def decide_roles(
 ) -> Roles:
     """Returns the roles of columns, from a part of the data.
 
-    By default, a numeric column is a channel if it varies within a recording and does not number
-    its rows. In a stream it always is: a part of one says little on what is constant. A column that
-    is constant within every recording is context.
+    By default, a numeric column is a channel if it varies within a recording and neither numbers
+    its rows nor repeats their times. In a stream it need not vary: a part of one says little on
+    what is constant. A column that is constant within every recording is context.
 
     Args:
         probes: The first rows of some files of recordings, or of a long table.
@@ -119,9 +120,11 @@ def decide_roles(
         name for name in open_names if any(_varies(p, name, options.id_column) for p in probes)
     }
     is_stream = options.form == "stream"
-    row_numbers = {name for name in numeric if _is_row_number(probes, name, data)}
+    no_channels = {name for name in numeric if _is_row_number(probes, name, data)}
+    if not options.channels and options.time_column:
+        no_channels |= other_clocks(probes, numeric, options.time_column, data)
     channels = options.channels or tuple(
-        name for name in numeric if (is_stream or name in varying) and name not in row_numbers
+        name for name in numeric if (is_stream or name in varying) and name not in no_channels
     )
     texts = [name for name in (options.id_column, label) if name in names and name is not None]
     texts += [name for name in open_names if name not in (*channels, *varying)]

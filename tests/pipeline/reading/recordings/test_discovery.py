@@ -581,3 +581,59 @@ def test_folders_of_splits_and_days_alone_give_no_label(tmp_path, folders):
         write(tmp_path / folder / "1.wav")
     with pytest.raises(InputError, match="no label was found"):
         found(tmp_path)
+
+
+def test_times_of_which_some_have_fractions_of_seconds_and_offsets_are_times(tmp_path):
+    times = ["2026-03-28T23:59:59+01:00", "2026-03-28T23:59:59.500000+01:00"]
+    for name in ("1_ok", "2_nok", "3_ok"):
+        write_csv(tmp_path / f"{name}.csv", ["when,x", *[f"{time},1" for time in times]])
+    assert found(tmp_path).recordings.time_column == "when"
+
+
+def write_runs(folder, *, steps_ms=(10,), constant=True, as_index=False):
+    """Eight files of 20 samples; `fault` is 1 in two of them."""
+    folder.mkdir(exist_ok=True)
+    for number in range(8):
+        step = f"{steps_ms[number % len(steps_ms)]}ms"
+        frame = pd.DataFrame({"when": pd.date_range("2026-01-01", periods=20, freq=step)})
+        frame["x"] = np.arange(20.0)
+        frame["mode"] = "a"
+        frame["fault"] = int(number < 2) if constant else np.arange(20) % 2
+        frame = frame.set_index("when") if as_index else frame
+        frame.to_parquet(folder / f"{number}.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("as_index", [False, True])
+def test_files_with_one_label_each_and_regular_times_are_recordings(tmp_path, as_index):
+    discovery = found(write_runs(tmp_path, as_index=as_index))
+    assert (discovery.recordings.form, discovery.recordings.time_column) == ("files", "when")
+    assert any("`--rows examples` takes rows as examples" in note for note in discovery.notes)
+
+
+def test_files_whose_label_varies_from_row_to_row_are_an_ordinary_table(tmp_path):
+    assert found(write_runs(tmp_path, constant=False)) is None
+
+
+def write_long(path, *, ids, steps_s=(1.0,)):
+    """A long table of 12 runs of 20 samples, named by the columns `ids`; two are faulty."""
+    parts = []
+    for number in range(12):
+        part = pd.DataFrame({"time": np.arange(20) * steps_s[number % len(steps_s)]})
+        part["x"], part["fault"] = np.sin(np.arange(20.0) + number), int(number in (1, 7))
+        names = {"machine": f"M{number % 4}", "cycle": number // 4, "run": number}
+        parts.append(part.assign(**{name: names[name] for name in ids}))
+    return write_frame(path, pd.concat(parts))
+
+
+def test_recordings_of_a_long_table_may_have_steps_of_their_own(tmp_path):
+    path = write_long(tmp_path / "long.csv", ids=["run"], steps_s=(1.0, 0.5))
+    options = found(path).recordings
+    assert (options.form, options.id_column, options.time_column) == ("long", "run", "time")
+
+
+def test_recordings_that_two_columns_name_together_are_refused(tmp_path):
+    path = write_long(tmp_path / "long.csv", ids=["machine", "cycle"])
+    with pytest.raises(InputError, match=r"`machine` and `cycle` name together.*such as `M0_0`"):
+        found(path)
+    assert found(path, rows="examples") is None
