@@ -37,7 +37,8 @@ def monitor(**options: Any) -> int:
     processed once. A chunk with broken data is quarantined and kept out of the training data. The
     others are compared with the training data of the version that answered, and recall, precision
     and cost are estimated without labels. Once the labels have arrived, these are measured, and the
-    estimates are graded. False alarms of all kinds stay within monitoring.false_alarms_per_year.
+    estimates are graded. monitoring.false_alarms_per_year bounds the expected number of false
+    alarms a year, all kinds together.
 
     \b
     faultline monitor                      process new chunks once, for example from cron

@@ -19,8 +19,8 @@ def main(log_format: str) -> None:
     faultline run                          run the default use case, signals
     faultline init data.csv --label fault  write a config and a schema for your data
     faultline run --config configs/data.yaml
-    faultline step Trainer --run ID        run one step in a process of its own
-    faultline new wells                    make a project folder of your own
+    faultline step Trainer --run ID        run one step in a separate process
+    faultline new wells                    make a project folder for your data
     faultline serve                        serve pushed models over gRPC and REST
     faultline predict new.csv              get predictions from the served model
     faultline runs                         list all runs
@@ -35,7 +35,7 @@ def main(log_format: str) -> None:
     faultline monitor --watch              watch requests and answers for drift and loss
     faultline alarms                       list the open alarms of the monitor
     faultline replay REQUEST               repeat a recorded request and compare the answers
-    faultline loop --serve                 monitor, retrain and roll out by itself
+    faultline loop --serve                 monitor, retrain and roll out automatically
     faultline simulate list                list the scenarios of simulated production
     faultline metrics                      serve metrics for Prometheus
     faultline package signals -t IMAGE     put a pushed model into an image that serves it

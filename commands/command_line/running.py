@@ -60,7 +60,7 @@ def run(config_path: Path, data_rev: str | None, output: Path, as_json: bool) ->
 @click.option("--steps", help="Digest of the steps that will be started; for `begin`.")
 @exits_cleanly
 def step(step_id: str, run_id: str, output: Path, **options: Any) -> int:
-    """Run one step of a run in a process of its own.
+    """Run one step of a run in a separate process.
 
     STEP is `begin`, then the id of each step, such as Trainer, then `end`, which prints the summary
     that `faultline run` prints. The steps share the output folder and the metadata store. A step
