@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from models.features import Audio, Feature, Image
 from pipeline.counting import count
 from pipeline.onboarding.profile.words import percent
-from pipeline.reading.recordings.exif.orientation import upright_size
+from pipeline.reading.recordings.media.orientation import upright_size
 
 # Longest side of a proposed picture, of few and of many pictures.
 _LONGEST_SIDE = 96

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from models.features import Image
 from pipeline.components.data_report.media.sampling import FileSample
 from pipeline.components.recording_troubles.pictures.picture_file import make_thumbnail, read_header
-from pipeline.reading.recordings.exif.orientation import exif_orientation
+from pipeline.reading.recordings.media.orientation import exif_orientation
 
 _SEED = 20_252
 _NUM_EXAMPLES = 16

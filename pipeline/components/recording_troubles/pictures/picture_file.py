@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from pipeline.reading.recordings.exif.orientation import upright_size
-from pipeline.reading.recordings.raw.pictures import FORMATS, decode_picture
+from pipeline.reading.recordings.media.orientation import upright_size
+from pipeline.reading.recordings.media.pictures import FORMATS, decode_picture
 
 # Longest side that is measured, in pixels: enough for blur and exposure.
 _MEASURED_PX = 512

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.reading.recordings.raw.wav import find_chunks
+from pipeline.reading.recordings.media.wav import find_chunks
 
 Floats: TypeAlias = NDArray[np.float32]
 

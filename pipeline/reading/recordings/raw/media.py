@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reading.files.pieces import first_line
+from pipeline.reading.recordings.media.wav import find_chunks
 from pipeline.reading.recordings.raw.clock import UnusableError
-from pipeline.reading.recordings.raw.wav import find_chunks
 
 _SOUND_FORMATS = {
     ".wav": ("WAV", "WAVEX", "RF64"),
@@ -136,7 +136,7 @@ def read_picture(path: str) -> bytes:
     """
     from PIL import Image, UnidentifiedImageError
 
-    from pipeline.reading.recordings.raw.pictures import decode_picture
+    from pipeline.reading.recordings.media.pictures import decode_picture
 
     content = Path(path).read_bytes()
     suffix = Path(path).suffix.lower()

@@ -7,7 +7,7 @@ import warnings
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.reading.files.pieces import first_line
-from pipeline.reading.recordings.exif.orientation import turn_upright
+from pipeline.reading.recordings.media.orientation import turn_upright
 
 # The formats that the model's graph decodes.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")

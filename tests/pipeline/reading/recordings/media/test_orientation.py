@@ -3,8 +3,8 @@ import io
 import pytest
 from PIL import Image, ImageOps
 
-from pipeline.reading.recordings.exif.orientation import exif_orientation, turn_upright
-from pipeline.reading.recordings.raw.pictures import decode_picture
+from pipeline.reading.recordings.media.orientation import exif_orientation, turn_upright
+from pipeline.reading.recordings.media.pictures import decode_picture
 
 
 def jpeg(orientation: int | None, *, order: bytes = b"II") -> bytes:

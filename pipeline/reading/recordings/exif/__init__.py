@@ -1,1 +1,0 @@
-"""The orientation of pictures by their EXIF data, for Pillow."""

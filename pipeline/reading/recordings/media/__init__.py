@@ -1,0 +1,1 @@
+"""Files of pictures and sounds: decoding, orientation, and the chunks of WAV."""
