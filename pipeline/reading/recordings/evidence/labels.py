@@ -126,7 +126,7 @@ def label_column(
         near = difflib.get_close_matches(wanted, columns, n=1)
         hint = f" Did you mean `{near[0]}`?" if near else ""
         raise InputError(f"--label: {where} has no column `{wanted}`.{hint} {_listed(columns)}")
-    candidates = likely_labels(frame, not_label)
+    candidates = likely_labels(frame, not_label) or _only_label(frame, not_label)
     if len(candidates) == 1:
         return candidates[0]
     which = (
@@ -147,6 +147,14 @@ def likely_labels(frame: pd.DataFrame, not_label: Sequence[str] = ()) -> list[st
         and _is_named_as_label(str(name))
         and 2 <= frame[name].nunique() <= _MAX_CLASSES
     ]
+
+
+def _only_label(frame: pd.DataFrame, not_label: Sequence[str]) -> list[str]:
+    """Returns the columns of which a value is a word such as `ok`; else the only other column."""
+    others = [str(name) for name in frame.columns if name not in (*not_label, *OWN_COLUMNS)]
+    few = [name for name in others if 2 <= frame[name].nunique() <= _MAX_CLASSES]
+    by_value = [name for name in few if _share_of_words(frame[name].dropna().astype(str).unique())]
+    return by_value or (few if len(others) == 1 else [])
 
 
 def _is_named_as_label(name: str) -> bool:
@@ -271,7 +279,7 @@ def no_label_error(what: str, base: str, example: str) -> InputError:
     """Returns the error of recordings whose label is not found."""
     return InputError(
         f"{base} has {what}, such as {example}, but no label was found: no table beside them "
-        "names the files, they are not in sub-folders by class, and their names hold no word such "
-        "as `ok` or `fault`. Name a table of labels with --labels, or set "
-        "data.recordings.label_pattern in a config."
+        "names most of the files, they are not in sub-folders by class, and their names hold no "
+        "word such as `ok` or `fault`. Write a table with a row for each file, its name and its "
+        "label, and name it with --labels, or set data.recordings.label_pattern in a config."
     )

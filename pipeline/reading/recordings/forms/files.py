@@ -4,10 +4,22 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
+
+from common.errors import InputError
 from pipeline.counting import count
+from pipeline.reading.recordings.evidence import series
 from pipeline.reading.recordings.evidence.masks import check_no_masks
-from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery, Request, number_of
-from pipeline.recording_options import Media
+from pipeline.reading.recordings.forms.request import (
+    MANY_FILES,
+    Discovery,
+    Request,
+    listed,
+    number_of,
+)
+from pipeline.reading.recordings.raw.arrays import read_singles
+from pipeline.reading.recordings.raw.listing import probes_of
+from pipeline.recording_options import Media, Recordings
 
 
 class FileForms(Request):
@@ -22,7 +34,23 @@ class FileForms(Request):
         notes += self._rest([*files, *([table.path] if table else ())])
         if table is not None:
             return self.by_table(media, files, table, notes)
+        own = self._label_inside(files) if media == "table" else None
+        if own is not None:
+            return self._by_value(files, own, notes)
+        if media == "table" and len(files) == 1:
+            raise _one_file_error(files[0])
         return self.by_name(media, files, notes)
+
+    def _label_inside(self, files: Sequence[str]) -> str | None:
+        """The single value or attribute of files of arrays that is their label."""
+        return self.own_label(pd.DataFrame([read_singles(file) for file in probes_of(files)]))
+
+    def _by_value(self, files: Sequence[str], label: str, notes: list[str]) -> Discovery:
+        """Discovers files of arrays with the label as a single value in each."""
+        labels = pd.Series([read_singles(file).get(label) for file in files])
+        classes = Counter(labels.dropna().map(series.label_text))
+        notes.append(f"`{label}` in each file is the label: {listed(classes)}")
+        return self.found(files, Recordings(form="files"), label, classes, notes)
 
     def _rest(self, used: Sequence[str]) -> Iterator[str]:
         """Says which other files could be recordings too, and are not used."""
@@ -32,5 +60,13 @@ class FileForms(Request):
         others += [file for kind in listing.media.values() for file in kind]
         suffixes = Counter(Path(file).suffix.lower() for file in {*others} - {*used})
         if suffixes:
-            listed = ", ".join(f"{number:,} {suffix}" for suffix, number in suffixes.most_common())
-            yield f"not used: {count(suffixes.total(), 'file')} of other kinds ({listed})"
+            shown = ", ".join(f"{number:,} {suffix}" for suffix, number in suffixes.most_common())
+            yield f"not used: {count(suffixes.total(), 'file')} of other kinds ({shown})"
+
+
+def _one_file_error(file: str) -> InputError:
+    return InputError(
+        f"{file} is one file of arrays, and a file of arrays is one recording. If each row of an "
+        "array, or each group, is a recording, write a Parquet file with a row for each: its "
+        "samples as a list, and its label."
+    )

@@ -138,6 +138,14 @@ def _without_number(arrays: dict[str, Array], path: str) -> dict[str, Array]:
     return named if len(named) == len(arrays) else arrays
 
 
+def read_singles(path: str) -> dict[str, Any]:
+    """Returns the single values of a file of arrays; none of one that cannot be read."""
+    try:
+        return read_arrays(path)[1]
+    except UnusableError:
+        return {}
+
+
 def _read_npy(path: str) -> Iterator[tuple[str, Array]]:
     with Path(path).open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
@@ -171,7 +179,15 @@ def _read_hdf5(path: str) -> Iterator[tuple[str, Array]]:
         attributes = {name: dict(_attributes(owner.attrs)) for name, owner in owners.items()}
         yield from _distinct(attributes)
         for name, dataset in datasets.items():
-            yield short[name], np.asarray(dataset[()])
+            yield short[name], _content(dataset)
+
+
+def _content(dataset: Any) -> Array:
+    """Returns the values of a data set; MATLAB 7.3 stores a text as the codes of its characters."""
+    values = np.asarray(dataset[()])
+    if dataset.attrs.get("MATLAB_class") == b"char" and values.dtype.kind in "ui":
+        return np.asarray("".join(map(chr, values.reshape(-1, order="F").tolist())))
+    return values
 
 
 def _check_groups(datasets: Mapping[str, Any]) -> None:
@@ -223,8 +239,9 @@ def _collect(name: str, item: Any, datasets: dict[str, Any], kind: type) -> None
 def _attributes(attributes: Any) -> Iterator[tuple[str, Array]]:
     for name, value in attributes.items():
         array = np.asarray(value)
-        # MATLAB 7.3 and pandas describe their types in upper case.
-        if array.size == 1 and not name.isupper() and array.dtype.kind in "biufSUO":
+        # MATLAB 7.3 and pandas describe their types by such attributes.
+        is_hidden = name.isupper() or name.startswith("MATLAB_")
+        if array.size == 1 and not is_hidden and array.dtype.kind in "biufSUO":
             yield name, array
 
 

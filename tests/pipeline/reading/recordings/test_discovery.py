@@ -637,3 +637,37 @@ def test_recordings_that_two_columns_name_together_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"`machine` and `cycle` name together.*such as `M0_0`"):
         found(path)
     assert found(path, rows="examples") is None
+
+
+def test_a_single_value_in_each_file_of_arrays_may_be_the_label(tmp_path):
+    for number, state in enumerate(("ok", "worn", "ok", "ok")):
+        np.savez(tmp_path / f"{number}.npz", x=np.arange(10.0), fs=100.0, state=state, fault=state)
+    discovery = found(tmp_path)
+    assert (discovery.label, discovery.positive) == ("fault", "worn")
+    assert discovery.recordings.has_label_column
+    assert discovery.notes[1] == "`fault` in each file is the label: `ok` (3), `worn` (1)"
+    assert found(tmp_path, label="state").label == "state"
+
+
+def test_one_file_with_all_recordings_as_an_array_is_refused(tmp_path):
+    np.savez(tmp_path / "all.npz", X=np.zeros((20, 50)), y=np.arange(20) % 2)
+    with pytest.raises(InputError, match=r"one file of arrays.*write a Parquet file with a row"):
+        found(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "label"),
+    [
+        ("Befund", ("io", "nio"), "Befund"),  # the only other column
+        ("machine,status", ("a,PASS", "b,FAIL"), "status"),  # the only one with words of classes
+    ],
+)
+def test_the_label_of_a_table_without_such_a_name_is_known_by_its_values(
+    tmp_path, header, values, label
+):
+    rows = [f"file,{header}"]
+    for number in range(6):
+        write(tmp_path / f"{number}.wav")
+        rows.append(f"{number}.wav,{values[number % 2]}")
+    write(tmp_path / "table.csv", "\n".join(rows))
+    assert found(tmp_path).label == label

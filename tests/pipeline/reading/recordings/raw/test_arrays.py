@@ -36,3 +36,18 @@ def test_a_file_without_samples_is_refused_with_what_it_has(tmp_path):
     path = write_hdf5(tmp_path, meta__name=b"pump", one=np.zeros(1))
     with pytest.raises(UnusableError, match=r"two samples; it has .*`name` \(\) of .*`one` \(1,\)"):
         read_arrays(path)
+
+
+def test_a_text_of_matlab_7_3_is_a_single_value(tmp_path):
+    path = tmp_path / "7.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, values, kind in (
+            ("x", np.arange(5.0), b"double"),
+            ("name", np.array([[112], [55]], np.uint16), b"char"),
+        ):
+            file.create_dataset(name, data=values).attrs["MATLAB_class"] = np.bytes_(kind)
+    with path.open("r+b") as block:
+        block.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+    batch, singles = read_arrays(str(path))
+    assert batch.schema.names == ["x"]
+    assert singles == {"name": "p7"}
