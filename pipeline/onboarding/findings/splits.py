@@ -22,6 +22,7 @@ from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.reading import hashing
 
 _MIN_TIMES = 10
+_MIN_TEST_GROUPS = 3
 _MAX_SHARE = 0.2  # of eval and of test, for windows
 _MAX_SHARE_WITHIN = 0.3  # of eval, where it is drawn from the groups of train
 
@@ -104,6 +105,7 @@ def propose_split(
                 reason=reason,
                 num_test_positives=trial.num_test_positives,
                 not_possible=tuple(refused),
+                warning=_few_groups_warning(split, [group for group, _ in groups]),
             )
         refused.append(f"{split.strategy} by {quoted(split.column or '')}: {trial.why_not}")
     if wanted in ("group", "time"):
@@ -115,6 +117,21 @@ def propose_split(
         return choice
     choice = _at_random(order, shares, tuple(refused))
     return replace(choice, reason=f"you decided; {choice.reason}") if wanted else choice
+
+
+def _few_groups_warning(split: Split, groups: Sequence[Group]) -> str:
+    """Returns what a `test` of one or two groups means for the verdict, or an empty text."""
+    sizes = [group.num_groups for group in groups if group.name == split.column]
+    num_test = max(1, round(split.test * sizes[0])) if split.strategy == "group" else 0
+    if not 0 < num_test < _MIN_TEST_GROUPS:
+        return ""
+    name = quoted(split.column or "")
+    return (
+        f"`test` will have about {num_test} of the {sizes[0]} groups of {name}, which do not show how "
+        "the metrics differ between groups: the intervals are wide, and the "
+        "verdict will seldom be BLESSED. If the model will judge later rows of these same groups, "
+        "run `init` with `--split time`, or with `--split stratified` if no column has the time."
+    )
 
 
 def _refuse(wanted: Strategy, reasons: Sequence[str]) -> NoReturn:

@@ -133,6 +133,15 @@ def test_rows_that_are_alike_make_a_group_whatever_its_name(base, propose_for):
     assert "intraclass correlation 1.00" in proposal.split.reason
 
 
+@pytest.mark.parametrize(("num_machines", "is_told"), [(6, True), (50, False)])
+def test_a_test_split_of_one_or_two_groups_is_warned_of(base, propose_for, num_machines, is_told):
+    machines = RNG.permutation(np.resize(np.arange(num_machines), ROWS))
+    split = propose_for(base | {"machine": [f"m{number}" for number in machines]}).split
+    assert split.split.column == "machine"
+    assert ("have about 1 of the 6 groups of `machine`" in split.warning) == is_told
+    assert bool(split.warning) == is_told
+
+
 def test_too_few_groups_fall_back_and_say_why(base, propose_for):
     # All positives on two of six machines: no three splits can each have one.
     machine = np.where(base["label"], RNG.integers(0, 2, ROWS), RNG.integers(0, 6, ROWS))
