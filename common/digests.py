@@ -42,6 +42,20 @@ class FilesDigest:
             "source_files": json.dumps(self.names[:_NUM_NAMES_KEPT]),
         }
 
+    def raw_properties(self, path: str) -> dict[str, str | int]:
+        """Returns the same of raw files from which the data were made.
+
+        Args:
+            path: Their path, as it was given.
+        """
+        properties = self.properties()
+        return {
+            "raw_path": path,
+            "raw_digest": properties["data_digest"],
+            "num_raw_files": properties["num_files"],
+            "raw_files": properties["source_files"],
+        }
+
 
 def local_digest(path: str) -> tuple[str, int]:
     """Returns the SHA-256 and the size in bytes of a local file."""

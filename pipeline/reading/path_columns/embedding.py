@@ -59,13 +59,7 @@ class Embedded:
 
     def properties(self) -> dict[str, str | int]:
         """Returns what to note of the raw files on an `Examples` artifact, for lineage to show."""
-        properties = self.raw.properties()
-        return {
-            "raw_path": self.raw_path,
-            "raw_digest": properties["data_digest"],
-            "num_raw_files": properties["num_files"],
-            "raw_files": properties["source_files"],
-        }
+        return self.raw.raw_properties(self.raw_path)
 
 
 def embed_files(
