@@ -127,9 +127,9 @@ def _few_groups_warning(split: Split, groups: Sequence[Group]) -> str:
         return ""
     name = quoted(split.column or "")
     return (
-        f"`test` will have about {num_test} of the {sizes[0]} groups of {name}, which do not show how "
-        "the metrics differ between groups: the intervals are wide, and the "
-        "verdict will seldom be BLESSED. If the model will judge later rows of these same groups, "
+        f"`test` will have about {num_test} of the {sizes[0]} groups of {name}, which do not show "
+        "how the metrics differ between groups: the intervals are wide, and the verdict "
+        "will seldom be BLESSED. If the model will judge later rows of these same groups, "
         "run `init` with `--split time`, or with `--split stratified` if no column has the time."
     )
 
