@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -453,6 +454,8 @@ def refuse(context: grpc.ServicerContext, error: Exception) -> str:
         error = ServingError(grpc.StatusCode.INTERNAL, f"{type(error).__name__} in the server")
     context.set_code(error.code)
     context.set_details(_cut(error.message))
+    # The frames of an error hold the request, and may be held until the collector runs.
+    traceback.clear_frames(error.__traceback__)
     return str(error.code.name)
 
 
@@ -542,6 +545,7 @@ def unpacking(handle: Handle, max_bytes: int = MAX_UNPACKED_BYTES) -> BytesHandl
             with unpacked(serialised, max_bytes=max_bytes) as arrival:
                 return handle(arrival, context)
         except ServingError as error:
+            traceback.clear_frames(error.__traceback__)
             context.abort(error.code, _cut(error.message))
 
     return handle_unpacked

@@ -22,6 +22,7 @@ from serving.rest.documents import TooLargeError, check_values, unpack
 from serving.rest.http_errors import NOT_FOUND_PAGE, NOT_IMPLEMENTED_PAGE, error_answer
 from serving.rest.options import RestOptions
 from serving.rest.routes import Route, UnreadableVersionError, find_route, is_api
+from serving.runtime.arrival.trimming import trimmed
 from serving.runtime.arrival.unpacking import counted
 from serving.runtime.deadlines import deadline_at, timed_out
 
@@ -188,7 +189,11 @@ class RestApp:
             raise
         except Exception as error:  # noqa: BLE001 - every request gets an answer
             with answering(request.request_id):
-                return self._refusal(error)
+                answer = self._refusal(error)
+            # The frames of an error hold the request, and are themselves held until the collector
+            # runs.
+            traceback.clear_frames(error.__traceback__)
+            return answer
 
     def _tags(self, request: _Request) -> Tags:
         key_header = "" if self.recorder is None else self.recorder.options.key_header
@@ -322,6 +327,12 @@ class RestApp:
         raise RuntimeError("a predict call asked for a second run")
 
     def _answer_body(
+        self, route: Route, chunks: list[bytes], is_gzip: bool, exchange: Exchange | None
+    ) -> bytes:
+        with trimmed(sum(map(len, chunks))):
+            return self._answer_content(route, chunks, is_gzip, exchange)
+
+    def _answer_content(
         self, route: Route, chunks: list[bytes], is_gzip: bool, exchange: Exchange | None
     ) -> bytes:
         body = b"".join(chunks)

@@ -53,6 +53,11 @@ _TYPES: dict[int, tuple[np.dtype[Any], str]] = {
 }
 # DataType to NumPy type, and back.
 NUMPY_TYPES = {enum: dtype for enum, (dtype, _) in _TYPES.items()}
+# Keys on the wire of fields whose values have a fixed size.
+_PACKED_KEYS = {
+    field: bytes((TensorProto.DESCRIPTOR.fields_by_name[field].number << 3 | 2,))
+    for field in ("float_val", "double_val", "scomplex_val", "dcomplex_val")
+}
 TYPE_ENUMS = {dtype: enum for enum, dtype in NUMPY_TYPES.items()}
 
 
@@ -216,7 +221,13 @@ def fill_proto(proto: TensorProto, array: NDArray[Any]) -> None:
     """
     _fill_type_and_shape(proto, array)
     field = _TYPES[proto.dtype][1]
-    values, convert, flat = getattr(proto, field), _LISTS.get(field, _plain), array.reshape(-1)
+    flat = array.reshape(-1)
+    if field in _PACKED_KEYS:
+        # Both NumPy and protobuf store these values as little-endian bytes.
+        head = _PACKED_KEYS[field] + _encode_varint(flat.nbytes)
+        proto.MergeFromString(b"".join((head, np.ascontiguousarray(flat).view(np.uint8).data)))
+        return
+    values, convert = getattr(proto, field), _LISTS.get(field, _plain)
     for start in range(0, len(flat), _SLICE):  # as Python objects, values take ten times as much
         values.extend(convert(flat[start : start + _SLICE]))
 
@@ -265,6 +276,4 @@ def _texts(flat: NDArray[Any]) -> list[bytes]:
 _LISTS: dict[str, Callable[[NDArray[Any]], list[Any]]] = {
     "string_val": _texts,
     "half_val": lambda flat: _plain(flat.view(np.uint16)),
-    "scomplex_val": lambda flat: _plain(flat.view(np.float32)),
-    "dcomplex_val": lambda flat: _plain(flat.view(np.float64)),
 }

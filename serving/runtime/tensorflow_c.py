@@ -29,6 +29,7 @@ from serving.runtime.tensor_protos import NUMPY_TYPES, TEXT_BYTES, TYPE_ENUMS
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _STRING = TYPE_ENUMS[np.dtype(object)]
 _STRING_SIZE = TEXT_BYTES  # sizeof(TF_TString)
+_MAX_MESSAGE_BYTES = 2**16
 
 
 class _Output(ctypes.Structure):
@@ -151,7 +152,8 @@ def checked_status() -> Iterator[c_void_p]:
         yield status
         code = c.TF_GetCode(status)
         if code:
-            text = c.TF_Message(status).decode("utf-8", "replace")
+            # A message may quote a whole input.
+            text = c.TF_Message(status)[:_MAX_MESSAGE_BYTES].decode("utf-8", "replace")
             raise ServingError(_CODES[code], text)
     finally:
         c.TF_DeleteStatus(status)

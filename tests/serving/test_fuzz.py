@@ -56,7 +56,9 @@ class Server:
     def __init__(self, base: Path) -> None:
         command = [sys.executable, "-m", "serving.server", "--port=0", "--rest_api_port=-1"]
         command += ["--model_name=half_plus_two", f"--model_base_path={base}"]
-        self.process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, stderr=subprocess.PIPE, text=True, errors="replace"
+        )
         assert self.process.stderr is not None
         for line in self.process.stderr:
             if match := re.search(r"ModelServer at (\S+:\d+), .*http://(\S+):(\d+)", line):

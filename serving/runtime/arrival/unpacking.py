@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from serving.errors import ServingError, invalid_argument
 from serving.runtime.arrival.parsed_size import MAX_EXPANSION, TooManyFieldsError, parsed_bytes
+from serving.runtime.arrival.trimming import trimmed
 
 # TensorFlow Serving's limit of an unpacked REST body; here of any unpacked request.
 MAX_UNPACKED_BYTES = 100 * 2**20
@@ -49,8 +50,7 @@ class SharedBytes:
     def counted(self) -> Iterator[Count]:
         """Yields a function that takes bytes for one request, which the end of the context frees.
 
-        A negative number gives bytes back. The function raises ServingError, RESOURCE_EXHAUSTED, if
-        too few are left.
+        The function raises ServingError, RESOURCE_EXHAUSTED, if too few are left.
         """
         num_taken = num_unpacked = 0
 
@@ -119,12 +119,10 @@ class Arrival:
         if len(content) * MAX_EXPANSION > _FREE_BYTES:
             self._take(self._growth(kind, content))
         try:
-            message = kind.FromString(content)
+            return kind.FromString(content)
         except DecodeError as error:
             name = name or kind.DESCRIPTOR.full_name
             raise invalid_argument(f"The request cannot be parsed as {name}") from error
-        self._take(-self._num_counted)
-        return message
 
     def _growth(self, kind: type[Any], content: bytes) -> int:
         """Returns what the message takes beyond the bytes that are there already."""
@@ -154,7 +152,8 @@ def unpacked(message: bytes, *, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator
         content = _unpack(message, take, max_bytes)
         arrival = Arrival(content, take, is_compressed=content is not message)
         del content  # the arrival alone keeps it
-        yield arrival
+        with trimmed(arrival.size):
+            yield arrival
 
 
 def _unpack(message: bytes, take: Count, max_bytes: int) -> bytes:

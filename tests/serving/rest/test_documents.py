@@ -41,7 +41,9 @@ def test_the_estimate_is_above_the_true_size_and_within_five_times_of_it(item):
 def test_values_beyond_the_limit_are_refused_with_both_sizes():
     body = b"[" + b"[]," * 100 + b"1]"
     check_values(body, 20_000)
-    with pytest.raises(TooLargeError, match=r"take about 1\d{4} bytes; the limit is 10000 bytes"):
+    with pytest.raises(
+        TooLargeError, match=r"take about 1\d{4} bytes or more; the limit is 10000 bytes"
+    ):
         check_values(body, 10_000)
 
 
@@ -131,3 +133,27 @@ def test_a_document_larger_than_all_is_opened_alone(monkeypatch):
     monkeypatch.setattr(documents, "_parsing", documents._SharedBytes(MIB))
     with open_document(body) as document:
         assert len(document.find("instances")) == MIB + 1
+
+
+def test_texts_with_quotes_and_backslashes_have_no_values_inside():
+    text = json.dumps("[" * 100 + '\\"' * 3 + '","' * 100 + "\\")
+    body = f'{{"instances": [{text}, {text}]}}'.encode()
+    plain = b'{"instances": ["", ""]}'
+    limit = len(body) + value_bytes(plain)
+    check_values(body, limit)
+    with pytest.raises(TooLargeError, match=f"about {limit - len(plain)} bytes"):
+        check_values(body, limit - len(plain) - 1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_texts_may_be_cut_anywhere_where_their_values_are_counted(monkeypatch, size):
+    monkeypatch.setattr(documents, "_PIECE", size)
+    body = b'["a[\\\\", "\\"[,", [1, 2], "\\\\\\"["]'
+    bare = b'["", "", [1, 2], ""]'
+    # The quotes of a piece come last; only their number matters.
+    assert sorted(b"".join(documents._bare_pieces(body))) == sorted(bare)
+
+
+def test_a_text_beyond_latin_1_counts_four_bytes_a_character():
+    wide = '["' + "a" * 1000 + '\u6f22"]'
+    assert value_bytes(wide.encode()) > 4 * 1000 > value_bytes(b'["' + b"a" * 1000 + b'"]')

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving.errors import ServingError
-from serving.runtime.arrival.unpacking import Arrival, SharedBytes, unpacked
+from serving.runtime.arrival.unpacking import Arrival, SharedBytes, counted, unpacked
 
 MB = 2**20
 
@@ -102,19 +102,17 @@ def test_contents_do_not_count_beside_the_bytes_that_were_sent():
     assert _parse(content, is_compressed=False, max_bytes=MB, shared=MB) == request
 
 
-def test_unpacked_bytes_are_given_back_once_they_are_parsed():
+def test_a_compressed_message_counts_unpacked_and_parsed():
     request = PredictRequest()
     request.inputs["x"].tensor_content = bytes(4 * MB)
-    shared = SharedBytes(20 * MB)
-    with shared.counted() as take, shared.counted() as other:
-        content = request.SerializeToString()
-        take(len(content))
-        arrival = Arrival(content, take, is_compressed=True)
-        assert arrival.size == len(content)
-        arrival.parse(PredictRequest)
-        other(17 * MB)  # 1 MB is free; 4 MB, less 1 MB, are taken
+    content = gzip.compress(request.SerializeToString())
+    # 6 MB are left to share. 4 MB are unpacked, of which 1 MB is free: 3 MB are left to parse 4 MB.
+    with counted() as others, unpacked(content) as arrival:
+        others(2**29 + MB - 6 * MB)
         with pytest.raises(ServingError, match="Try again"):
-            other(2 * MB)
+            arrival.parse(PredictRequest)
+    with unpacked(content) as arrival:
+        assert arrival.parse(PredictRequest) == request
 
 
 def test_a_message_of_another_type_is_refused():
