@@ -37,7 +37,13 @@ from tensorflow_serving.apis import (
 )
 
 from benchmarks.served_model import PROJECT, StartedServer, started
-from benchmarks.serving_mutations import mutated_http, mutated_json, mutated_proto, packed
+from benchmarks.serving_mutations import (
+    mutated_http,
+    mutated_json,
+    mutated_proto,
+    packed,
+    swollen_proto,
+)
 
 MODEL, TEXTS = "half_plus_two", "echo_string"
 STATUSES = {
@@ -48,6 +54,7 @@ ANSWERS = {200, 400, 404, 405, 411, 413, 417, 501}
 _TIMEOUT_S = 60
 _PROBE_EVERY = 100
 _PROGRESS_S = 30
+_SHARE_SWOLLEN = 0.02  # of the protobufs: compressed, of millions of tiny fields
 _STATUS_LINE = re.compile(rb"^HTTP/1\.1 (\d+) ", re.MULTILINE)
 
 # Verb, model and body of right requests.
@@ -210,12 +217,15 @@ class Fuzzer:
     def _send_proto(self) -> Sent:
         method, seed = self._rng.choice(self._protos)
         call: Any = self._channel.unary_unary(f"/tensorflow.serving.{method}")
-        message, status = mutated_proto(self._rng, seed), "OK"
+        is_swollen = self._rng.random() < _SHARE_SWOLLEN
+        message, status = (swollen_proto if is_swollen else mutated_proto)(self._rng, seed), "OK"
+        compression = grpc.Compression.Gzip if is_swollen else grpc.Compression.NoCompression
         try:
-            call(message, timeout=_TIMEOUT_S)
+            call(message, timeout=_TIMEOUT_S, compression=compression)
         except grpc.RpcError as error:
             status = error.code().name
-        return Sent(target=method, content=message, status=status, is_right=status in STATUSES)
+        is_right = status in STATUSES or (is_swollen and status == "RESOURCE_EXHAUSTED")
+        return Sent(target=method, content=message, status=status, is_right=is_right)
 
     def _send_json(self) -> Sent:
         path, seed = self._call()

@@ -32,6 +32,26 @@ def mutated_proto(rng: random.Random, seed: bytes) -> bytes:
     return _edited(rng, message) if rng.random() < 0.1 else message
 
 
+_TINY = (
+    *(b"\x0a\x00", b"\x12\x00", b"\x1a\x00", b"\x42\x00", b"\x42\x01a", b"\x72\x00", b"\x7a\x00"),
+    *(b"\x7a\x02\x1a\x00", b"\x50\x00", b"\x2d\x00\x00\x00\x00", b"\x53\x54", b"\xa0\x06\x00"),
+    *(b"\x0a\x02\x12\x00", b"\x12\x03\x0a\x01a", b"\x1a\x00\x50\x00"),
+)
+_TINY_WRAPS = (
+    *(b"", b"\x0a", b"\x12", b"\x12\x12", b"\x12\x12\x12"),
+    *(b"\x12\x0a", b"\x12\x0a\x0a", b"\x12\x12\x7a"),
+)
+
+
+def swollen_proto(rng: random.Random, seed: bytes) -> bytes:
+    """Returns a message of 1 to 20 MiB of tiny fields, in one of its messages or in none."""
+    unit = rng.choice(_TINY)
+    fields = unit * (rng.choice((1, 4, 20)) * 2**20 // len(unit))
+    for key in reversed(rng.choice(_TINY_WRAPS)):
+        fields = bytes([key]) + _varint(len(fields)) + fields
+    return seed + fields
+
+
 def _read_fields(message: bytes) -> list[Field]:
     """Returns the fields of a message, nested as deep as they can be read.
 
