@@ -1,6 +1,6 @@
 """Remarks of `init` on single columns: how they were read, and why they were not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from pipeline.onboarding.profile.doubts import LIST_LIKE
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.signals.rates import Rate
+from pipeline.reading.zone_names import ambiguous_zone
 
 
 def unread_note(column: Column) -> str:
@@ -21,6 +22,13 @@ def unread_note(column: Column) -> str:
             f"{quoted(column.name)} is text and is left out, but its values are lists of numbers, "
             "such as the samples of a signal. Write them as lists in Parquet, or as numbered "
             "columns."
+        )
+    zone = ambiguous_zone(column.written.resembles)
+    if zone:
+        return (
+            f"{quoted(column.name)} is text and is left out: in values such as "
+            f"{quoted(column.written.resembles)}, the zone {quoted(zone)} has more than one "
+            "meaning. Write offsets such as -05:00, or times of UTC."
         )
     return (
         f"{quoted(column.name)} is text and is left out, but values such as "
@@ -122,4 +130,17 @@ def earlier_test_note(group: str, time: str) -> str:
         f"{quoted(time)} may say when a row was measured. The split is by {quoted(group)}, so "
         "`test` has other groups, but not later rows than train. If the model will judge later "
         f"rows of groups that it knows, run `init` with `--split time --time {time}`."
+    )
+
+
+def several_axes_note(rates_hz: Mapping[str, float]) -> str:
+    """Returns a remark on times of samples that give different sampling rates.
+
+    Args:
+        rates_hz: The rate that each column of times gives.
+    """
+    listed = " and ".join(f"{quoted(name)} gives {hz:g} Hz" for name, hz in rates_hz.items())
+    return (
+        f"The times of the samples give several sampling rates ({listed}), and nothing says which "
+        "signal has which. Enter the rate in Hz as sampling_rate_hz of each signal."
     )

@@ -46,7 +46,13 @@ from pipeline.onboarding.profile.words import percent, quoted, unit_of
 from pipeline.onboarding.recordings.origin import Origin
 from pipeline.onboarding.signals.lengths import choose_lengths
 from pipeline.onboarding.signals.rates import Rate, doubtful_rates, find_rate
-from pipeline.onboarding.signals.time_axes import TimeAxis, check_axis, find_axes, overlap_note
+from pipeline.onboarding.signals.time_axes import (
+    TimeAxis,
+    check_axis,
+    find_axes,
+    have_one_rate,
+    overlap_note,
+)
 from pipeline.onboarding.signals.wide_signals import WideColumns, find_wide_signals, signal_name
 
 _MAX_GROUPS_AS_FEATURE = 50
@@ -260,17 +266,22 @@ class Work:
 
     def _take_axes(self, axes: Iterable[TimeAxis], rate: Rate | None) -> float | None:
         """Leaves out lists with the times of samples; returns the sampling rate that they give."""
-        axis_hz = None
+        rates_hz: dict[str, float] = {}
         for axis in axes:
             axis_hz = check_axis(axis, rate)
             self.leave_out(axis.column, f"the time of each sample, {axis.step:g} apart")
-            if axis_hz is None:
-                self.notes.append(
-                    f"{quoted(axis.column)} holds the time of each sample, {axis.step:g} apart, in "
-                    "a unit that its name does not give. Enter the rate in Hz as "
-                    "sampling_rate_hz of each signal."
-                )
-        return axis_hz
+            if axis_hz is not None:
+                rates_hz[axis.column] = axis_hz
+                continue
+            self.notes.append(
+                f"{quoted(axis.column)} holds the time of each sample, {axis.step:g} apart, in a "
+                "unit that its name does not give. Enter the rate in Hz as sampling_rate_hz of "
+                "each signal."
+            )
+        if not have_one_rate(rates_hz.values()):
+            self.notes.append(notes.several_axes_note(rates_hz))
+            return None
+        return next(iter(rates_hz.values()), None)
 
     def note_overlaps(self) -> None:
         """Notes recordings that last longer than the time to the next one."""

@@ -1,6 +1,6 @@
 """Lists with the time of each sample, and whether the sampling rate agrees with times."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +86,11 @@ def check_axis(axis: TimeAxis, rate: Rate | None) -> float | None:
         f"the samples in {quoted(axis.column)} are {axis.step:g} apart, which is {shown}. Correct "
         "one of them, or remove the wrong column."
     )
+
+
+def have_one_rate(rates_hz: Collection[float]) -> bool:
+    """Tells whether sampling rates are the same one, as far as AnomalyGate tells them apart."""
+    return not rates_hz or max(rates_hz) <= (1 + _TOLERANCE) * min(rates_hz)
 
 
 def overlap_note(seconds: npt.NDArray[np.float64], duration_s: float, column: str) -> str:

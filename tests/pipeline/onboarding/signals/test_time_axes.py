@@ -50,6 +50,19 @@ def test_a_rate_that_contradicts_the_times_of_the_samples_is_refused(recordings,
         propose_for(both, kind="parquet")
 
 
+def test_times_of_two_rates_give_none_and_a_remark(recordings, propose_for):
+    both = recordings | {"t_ms": times(2.0), "time [s]": times(0.001)}
+    proposal = propose_for(both, kind="parquet")
+    assert proposal.features["wave"][0].sampling_rate_hz is None
+    [note] = [note for note in proposal.notes if "several sampling rates" in note]
+    assert "`t_ms` gives 500 Hz and `time [s]` gives 1000 Hz" in note
+
+
+def test_times_without_a_unit_do_not_hide_the_rate_of_others(recordings, propose_for):
+    both = recordings | {"t_ms": times(2.0), "time": times(2.0)}
+    assert propose_for(both, kind="parquet").features["wave"][0].sampling_rate_hz == 500
+
+
 def test_lists_that_do_not_rise_by_equal_steps_are_signals(recordings, propose_for):
     proposal = propose_for(recordings | {"t": times(1.0, jitter=3.0)}, kind="parquet")
     assert set(proposal.features) == {"wave", "t"}
