@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, TimeUnit
-from pipeline.reading import values
+from pipeline.reading import values, zone_names
 from pipeline.reading.values import Mask
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ TEXT_FORMATS = (
     *("%d-%b-%y %I.%M.%S.%f %p", "%d-%b-%y %I.%M.%S %p", "%d-%b-%Y %I.%M.%S %p"),  # Oracle
     *("%Y\u5e74%m\u6708%d\u65e5", "%Y\u5e74%m\u6708%d\u65e5 %H:%M"),  # Chinese and Japanese
     "%Y\u5e74%m\u6708%d\u65e5 %H:%M:%S",
+    *(
+        f"{date}{clock} %Z"
+        for date in ("%Y-%m-%d", *_DATES[:2], *_DATES[4:6])
+        for clock in _CLOCKS[1:]
+    ),
+    "%a %b %d %H:%M:%S %Z %Y",
 )
 # Dates that are whole numbers too. Of the named ones, only the name of the column tells.
 YEAR_LAST_FORMATS = ("%d%m%Y", "%m%d%Y")
@@ -85,7 +91,7 @@ _ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 _ISO_OFFSET = r"^.{10}.*[Z+-]"
 _DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "j": 3}
 _RUN = re.compile(rf"(?:%[{''.join(_DIGITS)}]){{2,}}")  # numbers with nothing between
-_UTC_ENDS = ("Z", "UTC", "GMT")  # of formats, `%Z` among them
+_UTC_ENDS = ("Z", "UTC", "GMT")  # of formats
 
 
 def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
@@ -281,6 +287,8 @@ def parse_micros(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[
     texts = pc.if_else(has_shape, _with_points(texts), None)
     if "%b" in time_format or "%B" in time_format:
         texts, time_format = _in_english(texts), time_format.replace("%B", "%b")
+    if "%Z" in time_format:
+        texts, time_format = zone_names.with_offsets(texts), time_format.replace("%Z", "%z")
     # ISO 8601 and loggers write the end of a day as 24:00.
     ends = np.asarray(pc.fill_null(pc.match_substring_regex(texts, _END_OF_DAY), False))
     texts = pc.replace_substring_regex(texts, _END_OF_DAY, r"\100:00\2\3")
@@ -398,7 +406,7 @@ def formats_that_read(texts: pa.Array, counts: npt.NDArray[np.int64]) -> dict[st
 def _reads_any(texts: pa.Array, time_format: str) -> bool:
     # Texts are parsed only if their digits and letters allow it: that is much faster.
     has_shape = pc.match_substring_regex(texts, _shape_of(time_format))
-    if any(part in time_format for part in ("%b", "%a", "%p")):
+    if any(part in time_format for part in ("%b", "%a", "%p", "%Z")):
         has_shape = pc.and_(has_shape, pc.match_substring_regex(texts, r"\p{L}"))
     texts = texts.filter(has_shape)
     return len(texts) > 0 and bool(np.asarray(parse_texts(texts, time_format)[0].is_valid()).any())

@@ -609,3 +609,26 @@ def test_every_value_that_counts_as_healthy_is_named(tmp_path, capsys):
     )
     print_report(report)
     assert "Healthy are `NO` (200 rows), `>30` (100 rows)." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("zones", "strategy"), [(("CET", "CEST"), "time"), (("EST", "EDT"), "stratified")]
+)
+def test_times_with_names_of_zones_split_the_rows_where_the_names_have_one_meaning(
+    tmp_path, capsys, zones, strategy
+):
+    times = pd.date_range("2023-01-01", periods=600, freq="9h")
+    names = np.where(times.month.isin(range(4, 10)), zones[1], zones[0])
+    path = tmp_path / "log.csv"
+    logged = [f"{time:%d.%m.%Y %H:%M} {name}" for time, name in zip(times, names, strict=True)]
+    label = (np.random.default_rng(0).random(600) < 0.2).astype(int)
+    pd.DataFrame({"logged": logged, "x": np.arange(600) * 7 % 11 / 3, "label": label}).to_csv(
+        path, index=False
+    )
+    report = initialise(
+        str(path), project_dir=tmp_path, label="label", positive=None, name=None, force=False
+    )
+    assert load_config(report.config_path).split.strategy == strategy
+    print_report(report)
+    said = "the zone `EST` has more than one meaning" in capsys.readouterr().out
+    assert said == (strategy != "time")
