@@ -113,7 +113,7 @@ def _layout(files: Sequence[str]) -> CsvLayout:
         return CsvLayout()
     encoding = CsvLayout(encoding=encodings.detect_common_encoding(tables))
     headers = {tuple(csv_header.first_cells(file, encoding)): file for file in tables}
-    if len(headers) > 1 and all(map(csv_header.looks_like_data, headers)):
+    if len(headers) > 1 and all(map(_is_row, headers)):
         shown = ", ".join(next(iter(headers))[:5])
         raise InputError(
             f"The first line of {tables[0]} looks like data, not like column names: {shown}. Write "
@@ -123,6 +123,11 @@ def _layout(files: Sequence[str]) -> CsvLayout:
     header = names if csv_header.looks_like_data(names) else None
     first = find_layout(tables[:1], header=header)
     return CsvLayout(encoding=encoding.encoding, units_row=first.layout.units_row)
+
+
+def _is_row(cells: Sequence[str]) -> bool:
+    """Tells whether a first record is a row of samples; a single one may be a number."""
+    return csv_header.looks_like_data(cells) or csv_header.has_value(cells)
 
 
 def _columns(

@@ -19,6 +19,7 @@ from pipeline.reading.recordings.evidence.listing import (
     has_rows,
     read_frame,
 )
+from pipeline.reading.recordings.evidence.unread import check_names_no_unread, check_no_preamble
 from pipeline.reading.recordings.forms.files import FileForms
 from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery, Rows
 from pipeline.reading.recordings.forms.tables import TableForms
@@ -86,6 +87,9 @@ def _discover(
         return FileForms(**given).of_files("table", listing.arrays)
     if listing.foreign and len(listing.tables) < MANY_FILES and listing.is_folder:
         raise _foreign_error(listing)
+    if len(listing.tables) >= MANY_FILES:
+        check_no_preamble(listing.tables[0])
+    check_names_no_unread(listing)
     discovery = TableForms(**given).of_tables() if listing.tables else None
     if discovery is None and _is_mixed(path):
         raise _nameless_error(listing)

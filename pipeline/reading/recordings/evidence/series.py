@@ -116,20 +116,22 @@ def time_values(column: pd.Series, *, is_named: bool = True) -> Floats | None:
         return _seconds(column)
     if pd.api.types.is_numeric_dtype(column.dtype):
         return _number_seconds(column) if is_named else None
-    texts = column.dropna().astype(str)
-    head = texts.head(50)
+    return _text_seconds(column)
+
+
+def _text_seconds(column: pd.Series) -> Floats | None:
+    head = column.dropna().astype(str).head(50)
     if not len(head) or not head.str.contains(r"\d[-/.:T]\d").all():
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # texts of several formats, or with the name of a zone
         # Without a format, the first text decides whether the others have fractions of seconds.
         for form in ("ISO8601", None):
-            if pd.to_datetime(head, errors="coerce", utc=True, format=form).notna().mean() < (
-                _READABLE
-            ):
-                continue
-            parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True, format=form)
-            if parsed.notna().mean() >= _READABLE:
+            for texts in (head, column.astype(str)):
+                parsed = pd.to_datetime(texts, errors="coerce", utc=True, format=form)
+                if parsed.notna().mean() < _READABLE:
+                    break
+            else:
                 return _seconds(parsed)
     return None
 

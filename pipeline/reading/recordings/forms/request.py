@@ -13,11 +13,18 @@ from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence import series
 from pipeline.reading.recordings.evidence.events import check_no_events
 from pipeline.reading.recordings.evidence.labels import TableOfLabels
-from pipeline.reading.recordings.evidence.listing import Listing, has_decimal_commas, read_frame
+from pipeline.reading.recordings.evidence.listing import (
+    Listing,
+    has_decimal_commas,
+    has_rows,
+    read_frame,
+)
+from pipeline.reading.recordings.raw.listing import probes_of
 from pipeline.recording_options import Media, Recordings
 
 DEFAULT_LABEL = "label"
 MANY_FILES = 3
+_MAX_OTHERS = 0.1  # share of the files that may lack the column of times
 _WORDS: Mapping[Media, tuple[str, str]] = {
     "audio": ("sound", "sounds"),
     "image": ("picture", "pictures"),
@@ -176,7 +183,10 @@ class Request:
         """The column of times of files with tables of samples."""
         if media != "table" or files[0] not in self.listing.tables:
             return {}
-        return {"time_column": series.time_column(read_frame(files[0]), (label,))}
+        time = series.time_column(read_frame(files[0]), (label,))
+        if time is not None:
+            _check_one_clock(files, time)
+        return {"time_column": time}
 
     def found(
         self,
@@ -203,6 +213,22 @@ class Request:
             positive=series.rarest(classes),
             data=decimal,
             notes=tuple(notes),
+        )
+
+
+def _check_one_clock(files: Sequence[str], time: str) -> None:
+    """Checks that the files name their column of times alike.
+
+    Raises:
+        InputError: Too many to be mistakes do not.
+    """
+    probes = [file for file in probes_of(files) if has_rows(file)]
+    others = [file for file in probes if time not in read_frame(file).columns]
+    if len(others) > _MAX_OTHERS * len(probes):
+        columns = ", ".join(f"`{name}`" for name in read_frame(others[0]).columns[:5])
+        raise InputError(
+            f"The times are in the column `{time}` of {files[0]}, and {others[0]} has no such "
+            f"column: it has {columns}. Give the column one name and one unit in all files."
         )
 
 

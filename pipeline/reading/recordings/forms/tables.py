@@ -93,7 +93,14 @@ class TableForms(StreamForms):
     ) -> Discovery | None:
         """Discovers files with the label in a column: constant in each, or one for each sample."""
         frames = [read_frame(file) for file in files]
-        if any(label not in frame.columns for frame in frames):
+        lacking = [f for f, frame in zip(files, frames, strict=True) if label not in frame.columns]
+        if lacking and self.label is not None and len(lacking) < len(files):
+            raise InputError(
+                f"--label: {count(len(lacking), 'file')} such as {lacking[0]} have no column "
+                f"`{label}`, and {len(files) - len(lacking):,} have it. Write the column into each "
+                "file, or keep the files without it elsewhere."
+            )
+        if lacking:
             return None
         time = series.time_column(frames[0], (label,))
         are_streams = [series.looks_like_stream(frame, label, time) for frame in frames]

@@ -1,0 +1,70 @@
+"""Raw files that no reader takes as they are: what `init` says of them."""
+
+import pytest
+
+from common.errors import InputError
+from pipeline.reading.recordings.discovery import discover
+
+ROWS = [f"{number},{number * 2}" for number in range(12)]
+
+
+def write_files(folder, lines, *, num=4, suffix=".csv"):
+    for number in range(num):
+        path = folder / ("ok" if number % 2 else "fault") / f"r{number}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines))
+
+
+def find(folder, **options):
+    return discover(str(folder), **{"labels": None, "label": None} | options)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["Model,X,1", "", "Scale,1e-6,s", "TIME,CH1", *ROWS], "3 lines .* are in line 4"),
+        (["# sensor 7", "# t,a", *ROWS], "1 line .* are in line 2"),
+        (["X,CH1,Start,Increment", "Sequence,Volt,-1,1e-6", *ROWS], "no line with the names of"),
+    ],
+)
+def test_lines_about_the_recording_before_the_names_are_refused(tmp_path, lines, message):
+    write_files(tmp_path, lines)
+    with pytest.raises(InputError, match=message):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["t,x", *ROWS],
+        ["t;x", *[row.replace(",", ",5;") for row in ROWS]],  # decimal commas
+        ["t,x,", *[f"{row}," for row in ROWS]],
+        ["t,x", "[s],[V]", *ROWS],
+    ],
+)
+def test_rows_below_their_names_are_no_lines_about_the_recording(tmp_path, lines):
+    write_files(tmp_path, lines)
+    assert find(tmp_path).recordings.label_from == "folder"
+
+
+def test_a_table_that_names_files_of_a_kind_that_is_not_read_is_refused(tmp_path):
+    write_files(tmp_path, ["t,x", *ROWS], suffix=".txt")
+    rows = [f"{'ok' if n % 2 else 'fault'}/r{n}.txt,{n % 2}" for n in range(4)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,fault", *rows]))
+    with pytest.raises(InputError, match=r"`file` of .*\.txt files are not read: expected .bmp"):
+        find(tmp_path)
+
+
+def test_files_whose_columns_of_times_have_several_names_are_refused(tmp_path):
+    write_files(tmp_path, ["t_s,x", *ROWS])
+    (tmp_path / "ok/r3.csv").write_text("\n".join(["t_ms,x", *ROWS]))
+    with pytest.raises(InputError, match=r"`t_s` of .*no such column: it has `t_ms`, `x`"):
+        find(tmp_path)
+
+
+def test_files_that_lack_the_label_that_others_have_are_named(tmp_path):
+    header, rows = "t,x,fault", [f"{row},{number % 2}" for number, row in enumerate(ROWS)]
+    write_files(tmp_path, [header, *rows])
+    (tmp_path / "ok/r3.csv").write_text("\n".join(["t,x", *ROWS]))
+    with pytest.raises(InputError, match=r"--label: 1 file such as .*r3.csv have no column"):
+        find(tmp_path, label="fault")
