@@ -10,7 +10,7 @@ from pipeline.onboarding.profile.doubts import LIST_LIKE
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.signals.rates import Rate
-from pipeline.reading.zone_names import ambiguous_zone
+from pipeline.reading.names.zones import ambiguous_zone
 
 
 def unread_note(column: Column) -> str:

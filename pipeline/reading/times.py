@@ -4,7 +4,6 @@ The format and the unit belong to the column. They are never chosen value by val
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ import pyarrow.compute as pc
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, TimeUnit
-from pipeline.reading import values, zone_names
+from pipeline.reading import values
+from pipeline.reading.names.months import in_english
+from pipeline.reading.names.zones import with_offsets
 from pipeline.reading.values import Mask
 
 if TYPE_CHECKING:
@@ -41,26 +42,6 @@ _DATES = (
     "%Y/%m/%d", "%Y.%m.%d",
     "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d. %b %Y", "%d.%b.%Y", "%d/%b/%Y", "%b %d, %Y",
 )  # fmt: skip
-# Names of months that formats with %b and %B read, besides the English ones: German, French,
-# Spanish, Italian, Portuguese and Dutch.
-_MONTH_NAMES = {
-    "Jan": "january januar jänner jän janvier janv enero ene gennaio gen janeiro januari",
-    "Feb": "february februar feber février févr fév febrero febbraio fevereiro fev februari",
-    "Mar": "march märz mrz mär mars marzo março maart mrt",
-    "Apr": "april avril avr abril abr aprile",
-    "May": "mai mayo maggio mag maio mei",
-    "Jun": "june juni juin junio giugno giu junho",
-    "Jul": "july juli juillet juil julio luglio lug julho",
-    "Aug": "august août agosto ago augustus",
-    "Sep": "sept september septembre septiembre setiembre settembre set setembro",
-    "Oct": "okt october oktober octobre octubre ottobre ott outubro out",
-    "Nov": "november novembre noviembre novembro",
-    "Dec": "dez december dezember décembre déc diciembre dic dicembre dezembro",
-}
-_MONTHS = {name: month for month, names in _MONTH_NAMES.items() for name in names.split()}
-_WORD = re.compile(r"[^\W\d_]{3,}")
-_AFTER_MONTH = re.compile(r"(?<=[^\W\d_]{3})\.(?= |-|/|$)")
-_BETWEEN = re.compile(r"(?<=\d)(?:st|nd|rd|th|er)\b|\bde ")  # 1st March, 1er mars, 1 de marzo
 _END_OF_DAY = r"([T ])24:00(:00(?:[.,]0+)?)?($|[^\d:])"
 # Formats that `init` knows; ISO 8601 comes first. A config may name any other one.
 TEXT_FORMATS = (
@@ -286,9 +267,9 @@ def parse_micros(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[
     has_shape = pc.match_substring_regex(texts, _shape_of(time_format))
     texts = pc.if_else(has_shape, _with_points(texts), None)
     if "%b" in time_format or "%B" in time_format:
-        texts, time_format = _in_english(texts), time_format.replace("%B", "%b")
+        texts, time_format = in_english(texts), time_format.replace("%B", "%b")
     if "%Z" in time_format:
-        texts, time_format = zone_names.with_offsets(texts), time_format.replace("%Z", "%z")
+        texts, time_format = with_offsets(texts), time_format.replace("%Z", "%z")
     # ISO 8601 and loggers write the end of a day as 24:00.
     ends = np.asarray(pc.fill_null(pc.match_substring_regex(texts, _END_OF_DAY), False))
     texts = pc.replace_substring_regex(texts, _END_OF_DAY, r"\100:00\2\3")
@@ -324,23 +305,6 @@ def _with_points(texts: pa.Array) -> pa.Array:
     ISO 8601 allows a comma there, and logs have it in any format.
     """
     return pc.replace_substring_regex(texts, r"(:\d{2}:\d{2}),(\d+)", r"\1.\2")
-
-
-def _in_english(texts: pa.Array) -> pa.Array:
-    """Writes the names of months as `%b` reads them."""
-    written = [
-        None
-        if text is None
-        else _AFTER_MONTH.sub(
-            "",
-            _WORD.sub(
-                lambda match: _MONTHS.get(match[0].lower(), match[0]),
-                _BETWEEN.sub("", unicodedata.normalize("NFC", text)),
-            ),
-        )
-        for text in texts.to_pylist()
-    ]
-    return pa.array(written, pa.string())
 
 
 def _have_offset(texts: pa.Array, time_format: str) -> Mask:

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
+from pipeline.reading.names.zones import ambiguous_zone
 from pipeline.reading.times import parse_texts
-from pipeline.reading.zone_names import ambiguous_zone
 
 
 @pytest.mark.parametrize(

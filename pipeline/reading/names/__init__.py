@@ -1,0 +1,1 @@
+"""Names of zones and months in texts of times."""
