@@ -1,7 +1,7 @@
 """Export as a SavedModel for TensorFlow Serving, and inference in a TF1 Session as in Serving."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from models.exporting.explained_logit import ExplainedLogit
+from models.exporting.recordings.signature import SERVING_RECORDING, RecordingSignature
 from models.exporting.scorers import Scorer
 from models.features import media_names
+from models.framing import Framing
 from models.inputs.transform_graph import TransformGraph, raw_from_serving
 from models.probabilities.probability import ProbabilityMap
 from models.probabilities.sampling import SamplingRecord, check_shift
@@ -80,8 +82,27 @@ class ServedModel(tf.Module):  # type: ignore[misc]
 
         return serving_default.get_concrete_function()
 
+    def serving_recording(
+        self, signature: RecordingSignature
+    ) -> tf.types.experimental.ConcreteFunction:
+        """Returns the signature for whole recordings, its inputs named by position."""
+        specs = [
+            tf.TensorSpec(spec.shape, spec.dtype, _argument(position))
+            for position, spec in enumerate(signature.inputs.values())
+        ]
 
-def export_model(
+        @tf.function(input_signature=specs, autograph=False)
+        def serving_recording(*columns: tf.Tensor) -> dict[str, tf.Tensor]:
+            return signature(dict(zip(signature.inputs, columns, strict=True)))
+
+        return serving_recording.get_concrete_function()
+
+    def recording_signature(self, framing: Framing) -> RecordingSignature:
+        """Returns what cuts whole recordings into windows for this model."""
+        return RecordingSignature(self.answer, self._graph.raw_spec, framing)
+
+
+def export_model(  # noqa: PLR0913 - parts of one model, by keyword
     scorer: Scorer,
     graph: TransformGraph,
     folder: Path,
@@ -89,8 +110,9 @@ def export_model(
     probability: ProbabilityMap,
     threshold: float,
     recorded: SamplingRecord | None = None,
+    framing: Framing | None = None,
 ) -> None:
-    """Writes the SavedModel with its two signatures, and `assets.extra/model_info.json`.
+    """Writes the SavedModel with its signatures, and `assets.extra/model_info.json`.
 
     Args:
         scorer: The trained model.
@@ -99,21 +121,25 @@ def export_model(
         probability: Correction and calibration of the model's logit.
         threshold: The decision threshold, a calibrated probability.
         recorded: The sampling of the train split in ML Metadata; None means none.
+        framing: How whole recordings are cut into windows, for a signature that takes them; None if
+            examples are no windows.
 
     Raises:
         ValueError: The correction is not the one that `recorded` asks for; nothing is written.
     """
     check_shift(probability.correction.sampling, recorded)
     served = ServedModel(scorer, graph, probability, threshold)
-    tf.saved_model.save(
-        served,
-        str(folder),
-        signatures={
-            SERVING_DEFAULT: served.serving_default(),
-            SERVE_EXAMPLES: served.serve_examples(),
-        },
-    )
-    _restore_names(folder, list(graph.raw_spec))
+    signatures = {
+        SERVING_DEFAULT: served.serving_default(),
+        SERVE_EXAMPLES: served.serve_examples(),
+    }
+    names = {SERVING_DEFAULT: list(graph.raw_spec)}
+    if framing is not None:
+        recordings = served.recording_signature(framing)
+        signatures[SERVING_RECORDING] = served.serving_recording(recordings)
+        names[SERVING_RECORDING] = list(recordings.inputs)
+    tf.saved_model.save(served, str(folder), signatures=signatures)
+    _restore_names(folder, names)
     info = {"threshold": threshold, **probability.to_json(), "inputs": list(graph.raw_spec)}
     path = folder / MODEL_INFO_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,8 +163,8 @@ def _argument(position: int) -> str:
     return f"column_{position}"
 
 
-def _restore_names(folder: Path, names: list[str]) -> None:
-    """Gives the inputs of `serving_default` the columns' own names.
+def _restore_names(folder: Path, names: Mapping[str, Sequence[str]]) -> None:
+    """Gives the inputs of signatures the columns' own names, in the order of their arguments.
 
     Python arguments and graph nodes cannot be called `Air temperature [K]`; the keys of a
     signature can. TensorFlow Serving reads nothing but those keys.
@@ -146,10 +172,11 @@ def _restore_names(folder: Path, names: list[str]) -> None:
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     for meta_graph in saved.meta_graphs:
-        signature = meta_graph.signature_def[SERVING_DEFAULT]
-        for position, name in enumerate(names):
-            signature.inputs[name].CopyFrom(signature.inputs[_argument(position)])
-            del signature.inputs[_argument(position)]
+        for key, columns in names.items():
+            inputs = meta_graph.signature_def[key].inputs
+            for position, name in enumerate(columns):
+                inputs[name].CopyFrom(inputs[_argument(position)])
+                del inputs[_argument(position)]
     path.write_bytes(saved.SerializeToString(deterministic=True))
 
 

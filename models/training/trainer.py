@@ -23,6 +23,7 @@ from models.exporting.export import (
     export_model,
 )
 from models.exporting.warmup import write_warmup
+from models.framing import FRAMING_KEY, NO_FRAMING_KEY, Framing
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import fit_calibration
@@ -67,7 +68,8 @@ def run_fn(fn_args: Any) -> None:
 
     Args:
         fn_args: TFX's `FnArgs`; `custom_config` holds a `ModelSpec` as JSON under `model_spec`
-            and, where the train split is a sample, its `SamplingRecord` under `sampling`.
+            and, where the train split is a sample, its `SamplingRecord` under `sampling`, and where
+            the examples are windows of recordings, their `Framing` under `framing`.
             `hyperparameters` is the result of a Tuner, if there was one, and `base_model` the
             folder of the last blessed model, if it is needed.
     """
@@ -95,8 +97,9 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
         probability=probability,
         threshold=threshold,
         recorded=recorded,
+        framing=_framing(fn_args.custom_config),
     )
-    add_model_info(folder, {"model": trained.facts})
+    add_model_info(folder, {"model": trained.facts} | _no_framing(fn_args.custom_config))
     if trained.booster is not None:
         write_trees(folder, trained.booster, data.tree_inputs.columns)
     write_warmup(folder, first_records(fn_args.eval_files, _WARMUP_ROWS))
@@ -195,6 +198,18 @@ def recorded_sampling(custom_config: Mapping[str, str]) -> SamplingRecord | None
     """Returns the recorded sampling of the train split; None if it is not sampled."""
     text = custom_config.get(SAMPLING_KEY)
     return None if text is None else SamplingRecord.from_json(text)
+
+
+def _framing(custom_config: Mapping[str, str]) -> Framing | None:
+    """How whole recordings are cut into windows; None if the examples are no windows."""
+    text = custom_config.get(FRAMING_KEY)
+    return None if text is None else Framing.from_json(text)
+
+
+def _no_framing(custom_config: Mapping[str, str]) -> dict[str, Any]:
+    """Why a model of windows takes no whole recordings, for its `model_info.json`."""
+    reason = custom_config.get(NO_FRAMING_KEY)
+    return {} if reason is None else {NO_FRAMING_KEY: reason}
 
 
 def fit_probability(

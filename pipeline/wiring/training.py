@@ -17,6 +17,7 @@ from pipeline.config import Config
 from pipeline.reading.ingest_spec import make_ingest_spec, reading_contract
 from pipeline.wiring.analysis import Analysis
 from pipeline.wiring.backbones import backbone_digests
+from pipeline.wiring.framing import framing_properties
 from pipeline.wiring.step_code import step_code
 
 
@@ -61,6 +62,7 @@ def wire_training(config: Config, analysis: Analysis, gate: BaseNode) -> Trainin
             "reference": True,
             "code_digest": step_code("Trainer"),
             **_backbones(config),
+            **framing_properties(config),
         },
     )
     nodes = [case_control, latest_model, tuner, trainer]

@@ -1,0 +1,1 @@
+"""Whole recordings in the exported graph: windows, their past, scores and alarms."""
