@@ -303,3 +303,33 @@ def test_compressed_grpc_requests_are_answered_and_bombs_refused(server, compres
     status = _compressed(server, bomb, compression)
     assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert server.peak_mb() < before + 200
+
+
+@pytest.mark.parametrize(
+    "tiny", [b"\x12\0", b"\x1a\0", b"\x12\x04\x0a\0\x12\0"], ids=["inputs", "names", "tensors"]
+)
+def test_compressed_messages_of_tiny_fields_are_refused_before_they_are_parsed(server, tiny):
+    # 20 MiB of empty inputs would take 1.8 GB.
+    request = _predict(float_val=[1, 2]) + tiny * (20 * 2**20 // len(tiny))
+    before = server.peak_mb()
+    status = _compressed(server, request, grpc.Compression.Gzip)
+    assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert server.peak_mb() < before + 300
+
+
+def test_a_tensor_whose_bytes_look_like_tiny_fields_is_served(server):
+    request = predict_pb2.PredictRequest.FromString(_predict())
+    request.inputs["x"].tensor_content = b"\x12\0\x12\0" * 2**19
+    request.inputs["x"].tensor_shape.dim[0].size = 2**19
+    call = server.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    answer = predict_pb2.PredictResponse.FromString(
+        call(request.SerializeToString(), timeout=60, compression=grpc.Compression.Gzip)
+    )
+    assert len(answer.outputs["y"].float_val) == 2**19
+
+
+def test_json_of_texts_beyond_the_bound_is_refused_in_little_memory(server):
+    before = server.peak_mb()
+    body = b'{"instances": [' + b'"",' * (30 * 2**20) + b'""]}'
+    assert server.post("/v1/models/half_plus_two:predict", body) == 413
+    assert server.peak_mb() < before + 500

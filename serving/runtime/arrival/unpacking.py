@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from serving.errors import ServingError, invalid_argument
-from serving.runtime.arrival.parsed_size import MAX_EXPANSION, TooManyFieldsError, parsed_bytes
+from serving.runtime.arrival.parsed_size import MEASURED_EXPANSION, TooManyFieldsError, parsed_bytes
 from serving.runtime.arrival.trimming import trimmed
 
 # TensorFlow Serving's limit of an unpacked REST body; here of any unpacked request.
@@ -116,7 +116,7 @@ class Arrival:
                 it would take too much memory.
         """
         content, self._content = self._content, b""
-        if len(content) * MAX_EXPANSION > _FREE_BYTES:
+        if len(content) * MEASURED_EXPANSION > _FREE_BYTES:
             self._take(self._growth(kind, content))
         try:
             return kind.FromString(content)
