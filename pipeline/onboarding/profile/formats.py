@@ -4,6 +4,7 @@ The first of the two passes of `init`. What it finds becomes the reading contrac
 second pass, and every run after it, reads by that contract.
 """
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -48,6 +49,7 @@ _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity
 # Default marks that are words: in a column of texts each may be a value, as `None` of a damage is.
 _WORDS = frozenset({"NA", "N/A", "None", "?"})
 _NOT_WORDS = tuple(mark for mark in Data(path="-").missing_values if mark not in _WORDS)
+_HIDDEN = re.compile(r"[xX]{2,}|\*+|#+")  # what stands for digits that are not told
 _MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
 _MIN_NUMBERS_A_WORD = 20  # distinct numbers for each of more words, such as the states of a logger
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
@@ -410,6 +412,8 @@ def _suffix(facts: TextFacts) -> str:
     if len(facts.suffixes) != 1:
         return ""
     [(suffix, hits)] = facts.suffixes.items()
+    if _HIDDEN.fullmatch(suffix):  # 941xx is an area, not 941 of a unit
+        return ""
     return suffix if hits >= 0.5 * min(facts.num_texts, sum(facts.texts.values())) else ""
 
 

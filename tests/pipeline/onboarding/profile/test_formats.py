@@ -388,6 +388,11 @@ def test_a_later_number_without_the_sign_that_scales_does_not_fit(suffix):
     assert read([f"12.5{suffix}", "0.125", "0"], form)[1] == [False, True, False]
 
 
+@pytest.mark.parametrize("hidden", ["xx", "XX", "**"])
+def test_a_name_with_hidden_digits_is_no_number_with_a_unit(hidden):
+    assert decided([f"{area}{hidden}" for area in range(100, 160)]).type == "text"
+
+
 def test_versions_are_names():
     texts = ["1.1", "1.10", "1.2", "2.0"] * 10
     facts = {"firmware": TextFacts(), "flow": TextFacts()}
