@@ -170,7 +170,7 @@ def _is_panel(column: Column) -> bool:
     Quantities are not, however their values are spread.
     """
     sizes = np.bincount(column.codes[column.codes >= 0])
-    usual = np.bincount(sizes).argmax()
+    usual = int(np.bincount(sizes).argmax())
     share = float((sizes == usual).mean())
     return len(sizes) >= _MIN_STEADY_GROUPS and usual >= 2 and share >= _PANEL_SHARE
 

@@ -169,7 +169,8 @@ def read_frame(path: str) -> pd.DataFrame:
 
 def _to_frame(batch: pa.RecordBatch) -> pd.DataFrame:
     """Returns all columns of a batch as columns; pandas would make its index of some."""
-    return batch.to_pandas(ignore_metadata=True).map(_as_text)
+    frame: pd.DataFrame = batch.to_pandas(ignore_metadata=True)
+    return frame.map(_as_text)
 
 
 def _without_units(frame: pd.DataFrame) -> pd.DataFrame:

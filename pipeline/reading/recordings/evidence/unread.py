@@ -63,7 +63,7 @@ def check_no_preamble(path: str) -> None:
 def _first_lines(path: str) -> list[str]:
     encoding = CsvLayout(encoding=detect_encoding(path)).encoding
     with open_stream(path) as stream:
-        head = stream.read(_HEAD_BYTES)
+        head: bytes = stream.read(_HEAD_BYTES)
     lines = head.decode(encoding, errors="replace").splitlines()
     return lines[:-1] if len(head) == _HEAD_BYTES else lines  # the last one may be cut
 
