@@ -1,5 +1,6 @@
 """Tables beside the recordings: one of labels and context, one of events."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ CONTEXT_TYPES: dict[str, pa.DataType] = {
 }
 # Start and end of an event in seconds on the clock of its recording, and its kind.
 Interval = tuple[float, float, str]
+_HAPPENS = {"start": "starts", "end": "ends"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +229,7 @@ class FileMatcher:
     more folders than the path must be the end of the absolute path: `b/7.wav` is not the file
     `a/7.wav`, even if `a` is the folder. An absolute id may be from another computer, so its last
     folder decides. An id that means no file as written is compared regardless of upper and lower
-    case.
+    case, and then without the zeros before its numbers, which a spreadsheet drops from `001`.
 
     Args:
         ids: The ids of the table.
@@ -239,6 +241,8 @@ class FileMatcher:
         folder = Path(base).absolute().as_posix()
         self._exact = _Index(ids, names, folder, composed)
         self._folded = _Index(ids, names, folder, folded)
+        others = [id_ for id_ in ids if not self._folded.has_file(id_)]
+        self._unpadded = _Index(others, names, folder, unpadded)
 
     def match(self, name: str) -> list[str]:
         """Returns the ids that mean a file, without those that mean several files.
@@ -246,11 +250,12 @@ class FileMatcher:
         Args:
             name: The file's path below the folder.
         """
-        return self._exact.match(name) or self._folded.match(name)
+        return self._exact.match(name) or self._folded.match(name) or self._unpadded.match(name)
 
     def ambiguous(self, name: str) -> str | None:
         """Returns an id that means this file and another one, or None."""
-        return self._exact.ambiguous(name) or self._folded.ambiguous(name)
+        indexes = (self._exact, self._folded, self._unpadded)
+        return next((id_ for index in indexes if (id_ := index.ambiguous(name))), None)
 
 
 def composed(name: str) -> str:
@@ -261,6 +266,15 @@ def composed(name: str) -> str:
 def folded(name: str) -> str:
     """Returns a name without the difference between upper and lower case."""
     return composed(name).casefold()
+
+
+def unpadded(name: str) -> str:
+    """Returns a name in any case without the zeros before its numbers.
+
+    >>> unpadded("Night_01/007.wav"), unpadded("0.05.csv")
+    ('night_1/7.wav', '0.05.csv')
+    """
+    return re.sub(r"(?<![\d.,])0+(?=\d)", "", folded(name))
 
 
 class _Index:
@@ -289,6 +303,9 @@ class _Index:
     def match(self, name: str) -> list[str]:
         keys = self._ids_by_key(name).items()
         return list(dict.fromkeys(id_ for key, id_ in keys if self._num_files[key] == 1))
+
+    def has_file(self, id_: str) -> bool:
+        return self._form(id_) in self._num_files
 
     def ambiguous(self, name: str) -> str | None:
         keys = self._ids_by_key(name).items()
@@ -385,8 +402,14 @@ def _times_of_events(
     wrong = np.flatnonzero(bad | ~np.isfinite(seconds))
     if wrong.size:
         text = column[int(wrong[0])].as_py()
+        if text is None or not bad[wrong[0]]:
+            raise InputError(
+                f"{path}, row {wrong[0] + 1}: the column `{name}` is empty. Write when the event "
+                f"{_HAPPENS[name]}; for one that goes on, the time of the recording's last sample."
+            )
+        shown = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
         raise InputError(
-            f"{path}, row {wrong[0] + 1}, column `{name}`: {text!r} is not a time like those "
+            f"{path}, row {wrong[0] + 1}, column `{name}`: `{shown}` is not a time like those "
             f"of `{time_column}`; declare others in data.columns.{name}."
         )
     return seconds

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import InputError
-from pipeline.reading.recordings.beside import FileMatcher, folded, normal_id
+from pipeline.reading.recordings.beside import FileMatcher, normal_id, unpadded
 from pipeline.reading.recordings.raw.listing import stem
 from pipeline.recording_options import OWN_COLUMNS
 
@@ -76,12 +76,12 @@ def match_table(
     folders = {Path(file).parent for file in files}
     base = str(folders.pop()) if len(folders) == 1 else base
     names = [_below(Path(file), base) for file in files]
-    ends = [{folded(Path(name).name), folded(stem(name))} for name in names]
+    ends = [{unpadded(Path(name).name), unpadded(stem(name))} for name in names]
     best: TableOfLabels | None = None
     for column in frame.columns:
         ids = {normal_id(text) for text in frame[column].dropna().astype(str).unique()}
         # Comparing the last parts is fast, and rules most columns out.
-        id_ends = {folded(id_).rpartition("/")[2] for id_ in ids}
+        id_ends = {unpadded(id_).rpartition("/")[2] for id_ in ids}
         if sum(bool(own & id_ends) for own in ends) < _MATCHED * len(files):
             continue
         matcher = FileMatcher(sorted(ids), names, base=base)

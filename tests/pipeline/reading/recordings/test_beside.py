@@ -60,3 +60,17 @@ def test_an_id_with_other_outer_folders_is_not_the_end_of_a_path():
 def test_the_folders_of_an_id_are_those_of_the_absolute_path(id_: str, is_own: bool):
     matcher = FileMatcher([id_], ["7.wav"], base="/srv/data/a")
     assert matcher.match("7.wav") == ([id_] if is_own else [])
+
+
+@pytest.mark.parametrize(("id_", "file"), [("1", "001.csv"), ("run 7", "a/Run 007.wav")])
+def test_an_id_may_lack_the_zeros_before_its_number(id_: str, file: str):
+    assert FileMatcher([id_], [file, "a/010.csv"], base="/data").match(file) == [id_]
+
+
+def test_zeros_count_where_they_tell_files_apart():
+    matcher = FileMatcher(["1"], ["1.csv", "001.csv"], base="/data")
+    assert [matcher.match(file) for file in ("1.csv", "001.csv")] == [["1"], []]
+    several = FileMatcher(["1"], ["01.csv", "001.csv"], base="/data")
+    assert [several.match(file) for file in ("01.csv", "001.csv")] == [[], []]
+    assert several.ambiguous("01.csv") == "1"
+    assert FileMatcher(["0.5"], ["0.05.csv"], base="/data").match("0.05.csv") == []
