@@ -25,6 +25,7 @@ CONTRADICTED = "sample missing: several rows give different values or labels for
 BACKWARD = "row left out: earlier in time than a row before"
 INTERPOLATED = "recording interpolated to equal periods"
 FILLED = "sample missing in gaps of the times"
+MIDNIGHT = "recording over midnight: its times of day go on into the next day"
 RESAMPLED = "recording resampled to the nominal rate"
 
 RATE_TOLERANCE = 0.01  # the same as in AnomalyGate
@@ -35,6 +36,7 @@ _MIN_NEAR = 0.5  # share of the periods that must be near it
 _MAX_GROWTH = 4  # regular samples for each sample there is
 _FREE_GROWTH = 10_000
 _MAX_FACTOR = 1_000
+_DAY_S = 86_400.0
 
 
 class UnusableError(ValueError):
@@ -91,7 +93,7 @@ def on_clock(samples: Samples, *, is_stream: bool) -> Samples:
     if samples.times_s is None:
         return samples
     _check_present(samples.times_s)
-    ordered = _ascending(samples, is_stream=is_stream)
+    ordered = _ascending(over_midnight(samples), is_stream=is_stream)
     return _equidistant(_distinct(ordered, is_stream=is_stream))
 
 
@@ -101,6 +103,24 @@ def _check_present(times_s: Floats) -> None:
         raise UnusableError(
             f"{count(missing.size, 'sample')} without a time, first sample {missing[0] + 1:,}"
         )
+
+
+def over_midnight(samples: Samples) -> Samples:
+    """Returns the samples with times of day that go on after midnight, where they begin again.
+
+    All times are below 24 h, and with a day added each step back is at most as long as a gap that
+    is interpolated. Any other step back stays, and is judged as such.
+    """
+    times_s = samples.times_s
+    if times_s is None or len(times_s) < 3 or times_s.min() < 0 or times_s.max() >= _DAY_S:
+        return samples
+    steps = np.diff(times_s)
+    is_back = steps < 0
+    period_s = float(np.median(steps[~is_back])) if (~is_back).any() else 0.0
+    if not is_back.any() or (steps[is_back] + _DAY_S > (_MAX_BRIDGED + 1.5) * period_s).any():
+        return samples
+    days = np.concatenate([[0], np.cumsum(is_back)])
+    return replace(samples, times_s=times_s + days * _DAY_S).counted(MIDNIGHT, 1)
 
 
 def _ascending(samples: Samples, *, is_stream: bool) -> Samples:

@@ -19,6 +19,8 @@ _ISO_BEGIN = r"^\s*\d{4}-\d{2}-\d{2}"
 _OFFSET = r":\d{2}([.,]\d+)?\s*(Z|[+-]\d{2}:?\d{2})\s*$"
 _NO_SHIFT = r"(Z|[+-]00:?00)\s*$"
 _TIME_OF_DAY = r"\d:\d{2}"
+# A time of day without a date.
+_CLOCK = r"^\s*([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?\s*$"
 _UTC = ("UTC", "Etc/UTC", "Z", "+00:00")
 _UNITS: Mapping[str, TimeUnit] = {
     "ms": "ms", "msec": "ms", "millis": "ms", "milliseconds": "ms",
@@ -130,9 +132,33 @@ def read_stamps(
     is_declared = form is not None and (form.unit or form.elapsed or form.type == "number")
     if is_text and not is_declared and (form is not None or _is_date(column)):
         return _from_texts(column, form)
+    if is_text and form is None and is_clock(column.cast(pa.string())):
+        return _from_clock(column.cast(pa.string())), False, np.zeros(len(column), bool)
     if not is_text and not _is_number(column.type):
         return np.full(len(column), np.nan), False, np.asarray(column.is_valid())
     return _from_numbers(*_numbers(column, form, decimal), form)
+
+
+def is_clock(texts: pa.Array) -> bool:
+    """Tells whether texts are times of day without a date; missing ones aside, all of them.
+
+    >>> is_clock(pa.array(["23:59:50", None])), is_clock(pa.array(["12"]))
+    (True, False)
+    """
+    fits = pc.match_substring_regex(texts.drop_null(), _CLOCK)
+    return bool(len(fits) and pc.all(fits).as_py())
+
+
+def _from_clock(texts: pa.Array) -> NDArray[np.float64]:
+    """Returns the seconds since midnight of times of day."""
+    pattern = r"(?P<h>\d+):(?P<m>\d+):?(?P<s>[\d.]*)"
+    parts = pc.extract_regex(pc.replace_substring(texts, ",", "."), pattern)
+    seconds = np.zeros(len(texts))
+    for name, factor in (("h", 3_600.0), ("m", 60.0), ("s", 1.0)):
+        part = pc.replace_substring_regex(pc.struct_field(parts, name), r"^$", "0")
+        seconds += factor * np.asarray(part.cast(pa.float64()).fill_null(0.0))
+    seconds[np.asarray(texts.is_null())] = np.nan
+    return seconds
 
 
 def _is_date(column: pa.Array) -> bool:

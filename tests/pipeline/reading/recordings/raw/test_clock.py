@@ -6,6 +6,7 @@ from pipeline.reading.recordings.raw.clock import (
     CONTRADICTED,
     FILLED,
     INTERPOLATED,
+    MIDNIGHT,
     REPEATED,
     RESAMPLED,
     Samples,
@@ -157,3 +158,15 @@ def test_a_rate_whose_ratio_to_the_nominal_one_has_no_small_terms_is_resampled()
     resampled = at_rate(samples, 100.0)
     assert resampled.rate_hz == 100.0
     assert len(resampled.channels["x"]) == pytest.approx(1_000, abs=1)
+
+
+def test_times_of_day_go_on_after_midnight():
+    samples = on_clock(samples_at([86_398, 86_399, 0, 1]), is_stream=False)
+    assert samples.times_s.tolist() == [86_398, 86_399, 86_400, 86_401]
+    assert samples.counts == {MIDNIGHT: 1}
+
+
+def test_a_step_back_that_is_not_midnight_is_refused():
+    # A day later it would be a gap of 86,389 s.
+    with pytest.raises(UnusableError, match="go backwards"):
+        on_clock(samples_at([10, 11, 0, 1]), is_stream=False)

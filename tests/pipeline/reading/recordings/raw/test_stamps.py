@@ -43,6 +43,7 @@ def test_dates_keep_the_fractions_of_a_second(column, form, expected):
         (texts("250"), {"unit": "ms", "elapsed": True}, [0.25]),
         (pa.array([timedelta(milliseconds=1500)]), None, [1.5]),
         (pa.array([datetime(2026, 1, 31, 0, 0, 2).time()]), None, [2]),
+        (texts("23:59:50", " 1:00", None, "00:00:01,5"), None, [86_390, 3_600, np.nan, 1.5]),
     ],
 )
 def test_other_times_count_from_the_start(column, form, expected):
@@ -58,6 +59,7 @@ def test_other_times_count_from_the_start(column, form, expected):
     [
         texts("0.5", "soon"),
         texts("2026-01-31 12:00:00", "tomorrow"),
+        texts("0.5", "24:00:00"),
         # Milliseconds since 1970, which nothing declares.
         pa.array([0.0, _NOON * 1000]),
     ],
