@@ -29,7 +29,9 @@ from serving.runtime.tf_records import read_file
 
 logger = logging.getLogger(__name__)
 
-OK, DISK, UNREADABLE = "OK", "disk", "unreadable"
+OK, DISK, UNREADABLE, WHOLE = "OK", "disk", "unreadable", "recording"
+# Its requests hold whole recordings, and a record is one row of features.
+_OF_RECORDINGS = "serving_recording"
 _MB = 1e6
 _HOUR_NS = 3_600_000_000_000
 # Requests that came in an hour may end in the next.
@@ -92,6 +94,9 @@ class ModelWriter:
         groups: dict[tuple[_Group, Content], list[Exchange]] = {}
         counts: Counts = Counter()
         for exchange in exchanges:
+            if exchange.signature_name == _OF_RECORDINGS:
+                counts[self._model, WHOLE] += 1
+                continue
             try:
                 load, records = self._records_of(exchange)
             except OSError as error:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT
+from models.exporting.recordings.signature import SERVING_RECORDING
 
 _OUTPUTS = ("probability", "decision")
 
@@ -16,11 +17,9 @@ def check_signatures(signatures: Mapping[str, SignatureDef], label: str) -> list
         signatures: The model's signatures by name.
         label: The label column, which clients do not have.
     """
-    return [
-        problem
-        for name in (SERVING_DEFAULT, SERVE_EXAMPLES)
-        for problem in _problems(name, signatures.get(name), label)
-    ]
+    names = [SERVING_DEFAULT, SERVE_EXAMPLES]
+    names += [SERVING_RECORDING] if SERVING_RECORDING in signatures else []
+    return [problem for name in names for problem in _problems(name, signatures.get(name), label)]
 
 
 def _problems(name: str, signature: SignatureDef | None, label: str) -> Iterator[str]:

@@ -139,3 +139,11 @@ def test_an_output_that_was_not_asked_for_is_null(tmp_path, writer):
 )
 def test_the_folder_of_a_model_is_always_below_that_of_all(model, folder):
     assert folder_name(model) == folder
+
+
+def test_a_whole_recording_is_counted_and_not_recorded(tmp_path, writer):
+    of_windows = {"probability:0": np.array([[0.7]], np.float32), "decision:0": np.array([[1]])}
+    whole = exchange(signature_name="serving_recording", outputs=of_windows)
+    assert writer.add([whole, exchange()]) == {("m", "recording"): 1}
+    writer.close()
+    assert [len(file) for file in closed(tmp_path)] == [1]
