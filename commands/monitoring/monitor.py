@@ -64,6 +64,8 @@ def monitor(order: MonitorOrder) -> int:
     """
     from production.collection.delivery import check_recorded
 
+    if order.why and order.release is None:
+        raise InputError("--why is the reason of --release CHUNK, which is missing. Add it.")
     folder = open_output(order.output)
     config = load_config(order.config_path or default_config(folder))
     model = order.model or config.name

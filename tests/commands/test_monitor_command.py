@@ -83,6 +83,12 @@ def test_json_has_the_reports_and_the_open_alarms(pump):
     assert {alarm["features"][0] for alarm in answer["open_alarms"]} == {"flow", "labels"}
 
 
+def test_a_reason_without_a_chunk_to_release_is_refused(pump):
+    result = run(pump, "--why", "it is right")
+    assert result.exit_code == 2
+    assert "--release CHUNK, which is missing" in result.stderr
+
+
 def test_a_release_needs_a_chunk_in_quarantine_and_a_reason(pump):
     result = run(pump, "--release", "3", "--why", "it is right")
     assert result.exit_code == 2

@@ -167,6 +167,8 @@ class AlarmBook:
         return self._decide(CLOSED, id, by, why)
 
     def _decide(self, event: str, id: str, by: str, why: str) -> AlarmState:  # noqa: A002
+        if not why.strip():
+            raise InputError(f"Alarm {id} is {event} for a reason. Give it with --why.")
         with self._locked():
             state = self.find(id)
             if state.status in {event, CLOSED}:

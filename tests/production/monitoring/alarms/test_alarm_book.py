@@ -115,6 +115,15 @@ def test_an_acknowledged_alarm_is_open_and_repeated(book, clock):
     assert book.find("a1").status == "acknowledged"
 
 
+def test_a_decision_without_a_reason_is_refused(book):
+    book.raise_alarm(finding())
+    with pytest.raises(InputError, match=r"a1 is acknowledged for a reason\. Give it with --why"):
+        book.acknowledge("a1", "Ada", " ")
+    with pytest.raises(InputError, match="a1 is closed for a reason"):
+        book.close("a1", "Ada", "")
+    assert book.find("a1").status == "open"
+
+
 def test_an_alarm_is_acknowledged_once(book):
     book.raise_alarm(finding())
     book.acknowledge("a1", "Ada", "the sensor is being replaced")
