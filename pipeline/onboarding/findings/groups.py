@@ -172,7 +172,7 @@ def _is_panel(column: Column) -> bool:
     sizes = np.bincount(column.codes[column.codes >= 0])
     usual = int(np.bincount(sizes).argmax())
     share = float((sizes == usual).mean())
-    return len(sizes) >= _MIN_STEADY_GROUPS and usual >= 2 and share >= _PANEL_SHARE
+    return len(sizes) >= _MIN_STEADY_GROUPS and int(usual) >= 2 and share >= _PANEL_SHARE
 
 
 def _naming(words: Sequence[str], num_groups: int) -> str | None:
