@@ -31,3 +31,17 @@ def unit_text(cell: str) -> str:
         return UNITS[text.lower()]
     is_unit = bool(re.search(r"[/%°µΩ²³^·]", text)) and not re.search(r"\d{2}|\s{2}", text)
     return text if is_unit and len(text) <= 12 else ""
+
+
+def holds_digits(cell: str) -> bool:
+    """Tells whether a cell has digits that are no exponent of a unit, so that it is a value.
+
+    >>> holds_digits("[m/s2]"), holds_digits("kg/m^3"), holds_digits("(cm3)"), holds_digits("A2")
+    (False, False, False, True)
+    """
+    text = cell.strip()
+    bare = text.strip("[](){}").strip()
+    is_marked = bare != text or "/" in bare or "^" in bare
+    if is_marked and re.fullmatch(r"[A-Za-zµΩ°%·*/ ]+\^?-?[1-4]", bare):
+        return False
+    return any(character.isdigit() for character in text)

@@ -10,7 +10,7 @@ from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files import csv_header, encodings, sources
 from pipeline.reading.files.pieces import Format, Piece
-from pipeline.unit_names import unit_text
+from pipeline.unit_names import holds_digits, unit_text
 
 _ROWS_LOOKED_AT = 200
 _MIN_NUMERIC_SHARE = 0.9
@@ -95,7 +95,7 @@ def _find_units(piece: Piece) -> dict[str, str]:
     cells = {
         name: _cell(column) for name, column in zip(head.schema.names, head.columns, strict=True)
     }
-    if any(any(character.isdigit() for character in cell) for cell in cells.values()):
+    if any(map(holds_digits, cells.values())):
         return {}
     units = {name: unit for name, cell in cells.items() if (unit := unit_text(cell))}
     numeric = [name for name in units if _is_numeric(head.column(name)[1:])]

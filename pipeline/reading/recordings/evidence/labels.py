@@ -79,6 +79,8 @@ def match_table(
     ends = [{unpadded(Path(name).name), unpadded(stem(name))} for name in names]
     best: TableOfLabels | None = None
     for column in frame.columns:
+        if str(column).startswith("Unnamed: "):  # the index of a data frame counts its rows
+            continue
         ids = {normal_id(text) for text in frame[column].dropna().astype(str).unique()}
         # Comparing the last parts is fast, and rules most columns out.
         id_ends = {unpadded(id_).rpartition("/")[2] for id_ in ids}

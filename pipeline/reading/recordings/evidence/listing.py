@@ -20,6 +20,7 @@ from pipeline.reading.recordings.beside import read_table
 from pipeline.reading.recordings.raw.listing import ARRAY_SUFFIXES, list_raw_files
 from pipeline.reading.recordings.raw.listing import SUFFIXES as RAW_SUFFIXES
 from pipeline.recording_options import Media
+from pipeline.unit_names import holds_digits
 
 # Rows of a table that are looked at.
 MAX_ROWS = 1_000_000
@@ -174,8 +175,8 @@ def _to_frame(batch: pa.RecordBatch) -> pd.DataFrame:
 
 
 def _without_units(frame: pd.DataFrame) -> pd.DataFrame:
-    """Leaves out a row of units after the header: it has no digit, and numbers follow below it."""
-    if len(frame) < 2 or frame.iloc[0].astype(str).str.contains(r"\d").any():
+    """Leaves out a row of units after the header: it has no value, and numbers follow below it."""
+    if len(frame) < 2 or any(map(holds_digits, frame.iloc[0].astype(str))):
         return frame
     rest = frame.iloc[1:].reset_index(drop=True).infer_objects().apply(_with_decimal_points)
     texts = [name for name in rest.columns if rest[name].dtype == object]

@@ -94,9 +94,9 @@ class TableForms(StreamForms):
         """Discovers files with the label in a column: constant in each, or one for each sample."""
         frames = [read_frame(file) for file in files]
         lacking = [f for f, frame in zip(files, frames, strict=True) if label not in frame.columns]
-        if lacking and self.label is not None and len(lacking) < len(files):
+        if lacking and (self.label is not None or len(lacking) < len(files) / 2):
             raise InputError(
-                f"--label: {count(len(lacking), 'file')} such as {lacking[0]} have no column "
+                f"{count(len(lacking), 'file')} such as {lacking[0]} have no column "
                 f"`{label}`, and {len(files) - len(lacking):,} have it. Write the column into each "
                 "file, or keep the files without it elsewhere."
             )
@@ -122,7 +122,9 @@ class TableForms(StreamForms):
         own = self.own_label(read_frame(files[0]))
         if own is not None or len(files) == 1:
             return own
-        return self.own_label(pd.concat([read_frame(file).head(1) for file in probes_of(files)]))
+        probes = [read_frame(file) for file in probes_of(files)]
+        inner = (name for frame in probes if (name := self.own_label(frame)) is not None)
+        return next(inner, None) or self.own_label(pd.concat([frame.head(1) for frame in probes]))
 
     def _of_unlabelled(self, files: Sequence[str], notes: list[str]) -> Discovery | None:
         """Discovers tables of samples by classes in the names of folders or files."""

@@ -66,5 +66,21 @@ def test_files_that_lack_the_label_that_others_have_are_named(tmp_path):
     header, rows = "t,x,fault", [f"{row},{number % 2}" for number, row in enumerate(ROWS)]
     write_files(tmp_path, [header, *rows])
     (tmp_path / "ok/r3.csv").write_text("\n".join(["t,x", *ROWS]))
-    with pytest.raises(InputError, match=r"--label: 1 file such as .*r3.csv have no column"):
-        find(tmp_path, label="fault")
+    for label in ("fault", None):
+        with pytest.raises(InputError, match=r"1 file such as .*r3.csv have no column `fault`"):
+            find(tmp_path, label=label)
+
+
+def test_the_index_of_a_data_frame_names_no_files(tmp_path):
+    # It counts from 0, and the files from 1: each label would be that of another file.
+    for number in range(1, 9):
+        (tmp_path / f"{number}.wav").write_text("x")
+    rows = [f"{number},{number % 2}" for number in range(8)]
+    (tmp_path / "labels.csv").write_text("\n".join([",label", *rows]))
+    with pytest.raises(InputError, match="no label was found"):
+        find(tmp_path)
+
+
+def test_units_with_exponents_are_no_values(tmp_path):
+    write_files(tmp_path, ["t,x", "[s],[m/s2]", *ROWS])
+    assert find(tmp_path).recordings.time_column == "t"
