@@ -169,7 +169,8 @@ def open_job(output: OutputFolder, order: Order) -> Iterator[Job]:
 
 
 def _find_unfinished(root: Path, order: Order) -> Path | None:
-    for path in sorted(root.glob(f"*/{_JOB}"), reverse=True):
+    # Names with a point are folders that a killed command began to make.
+    for path in sorted(root.glob(f"[!.]*/{_JOB}"), reverse=True):
         facts = json.loads(path.read_text(encoding="utf-8"))
         if facts["key"] == order.key and not (path.parent / _SUMMARY).exists():
             return path.parent
@@ -182,8 +183,11 @@ def _make_folder(root: Path, order: Order) -> Path:
     facts = {"key": order.key, "begun": begun.isoformat(), **asdict(order)}
     incoming = root / f".{name}.incoming"
     incoming.mkdir(parents=True)
-    (incoming / _JOB).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    incoming.rename(root / name)
+    try:
+        (incoming / _JOB).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        incoming.rename(root / name)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
     return root / name
 
 

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,22 @@ def test_a_folder_appears_as_a_whole_or_not_at_all(output):
             (folder / "part").touch()
         assert [path.name for path in job.rows.iterdir()] == ["part"]
         assert sorted(path.name for path in job.folder.iterdir()) == ["job.json", "rows"]
+
+
+def test_a_job_whose_folder_was_only_begun_is_not_continued(output):
+    # A full disk or a kill leaves an empty file.
+    begun = output.root / "predictions" / ".20261128-050000-predict-m-abcdef.incoming"
+    begun.mkdir(parents=True)
+    (begun / "job.json").touch()
+    with open_job(output, ORDER) as job:
+        assert not job.is_continued
+
+
+def test_a_full_disk_leaves_no_begun_folder(output, monkeypatch):
+    def fail(*_args, **_keywords):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OSError, match="No space"), open_job(output, ORDER):
+        pass
+    assert [path.suffix for path in (output.root / "predictions").iterdir()] == [".lock"]
