@@ -64,6 +64,14 @@ def test_colours_are_kept_in_their_order_and_weighted_as_grey():
     np.testing.assert_allclose(decode([red]), 0.299, atol=1e-6)
 
 
+def test_colours_of_print_are_those_that_pillow_reads():
+    columns = np.arange(8, dtype=np.uint8) * 30
+    pixels = np.broadcast_to(np.stack([columns, 255 - columns, columns // 2], axis=-1), (8, 8, 3))
+    file = encode(pixels, "JPEG", "CMYK", quality=100, subsampling=0)
+    expected = np.asarray(Pillow.open(io.BytesIO(file)).convert("RGB"), np.float32) / 255
+    np.testing.assert_allclose(decode([file], channels=3)[0], expected, atol=10 / 255)
+
+
 def test_sixteen_bits_of_a_microscope_are_kept():
     file = io.BytesIO()
     Pillow.fromarray(np.full((8, 8), 1_000, np.uint16)).save(file, "PNG")

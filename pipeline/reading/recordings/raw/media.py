@@ -144,7 +144,8 @@ def read_picture(path: str) -> bytes:
     try:
         with Image.open(io.BytesIO(content)) as header:
             _check_format(header.format, (_PICTURE_FORMATS[suffix],), suffix)
-        picture = decode_picture(content)
+            has_bare_inks = header.mode == "CMYK" and "adobe" not in header.info
+        decode_picture(content)
     except UnusableError:
         raise
     except UnidentifiedImageError as error:
@@ -153,9 +154,9 @@ def read_picture(path: str) -> bytes:
         raise UnusableError(f"it {error}") from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnusableError(f"it cannot be decoded: {first_line(error)}") from error
-    if picture.mode in ("CMYK", "YCCK"):
+    if has_bare_inks:
         raise UnusableError(
-            f"its colours are stored as {picture.mode}, which the served model cannot decode; save "
-            "it as RGB or grey"
+            "its colours are stored as CMYK without Adobe's marker, so programs differ on which "
+            "amounts of ink they mean; save it as RGB or grey"
         )
     return content

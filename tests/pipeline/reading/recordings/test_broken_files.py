@@ -25,6 +25,12 @@ def _csv(*lines: str) -> bytes:
     return "\n".join([*lines, ""]).encode()
 
 
+def _without_adobe(content: bytes) -> bytes:
+    """A JPEG without the segment in which Adobe says how its colours are meant."""
+    place = content.index(b"\xff\xee")
+    return content[:place] + content[place + 16 :]
+
+
 def _picture(kind: str, mode: str = "RGB") -> bytes:
     content = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
@@ -200,8 +206,9 @@ _PICTURES: dict[str, tuple[str, bytes, bytes, str]] = {
     "JPEG named .png": (
         "b.png", _picture("JPEG"), _picture("PNG"), "its suffix is .png, but its content is JPEG",
     ),
-    "colours of print": (
-        "b.jpg", _picture("JPEG", "CMYK"), _picture("PNG"), "its colours are stored as CMYK",
+    "colours of print that nothing says the meaning of": (
+        "b.jpg", _without_adobe(_picture("JPEG", "CMYK")), _picture("PNG"),
+        "its colours are stored as CMYK without Adobe's marker",
     ),
     "a palette": (
         "b.bmp", _picture("BMP", "P"), _picture("PNG"), "it is a BMP of 8 bits, mode P",
@@ -352,6 +359,16 @@ def test_an_event_of_an_unknown_recording_is_refused(tmp_path: Path):
     write_csv(tmp_path / "raw/pump.csv", ["t,x", "0,1", "1,2", "2,3"])
     write_csv(tmp_path / "events.csv", ["recording,start,end", "pumpe,1,2"])
     with pytest.raises(InputError, match="names `pumpe`, but there is no such recording"):
+        assembled(
+            tmp_path, "raw", form="stream", time_column="t", events="events.csv",
+            window={"num_samples": 2},
+        )  # fmt: skip
+
+
+def test_an_event_without_an_end_is_refused_with_what_to_write(tmp_path: Path):
+    write_csv(tmp_path / "raw/pump.csv", ["t,x", "0,1", "1,2", "2,3"])
+    write_csv(tmp_path / "events.csv", ["recording,start,end", "pump,1,"])
+    with pytest.raises(InputError, match=r"row 1: the column `end` is empty\. Write when"):
         assembled(
             tmp_path, "raw", form="stream", time_column="t", events="events.csv",
             window={"num_samples": 2},
