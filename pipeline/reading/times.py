@@ -6,6 +6,7 @@ The format and the unit belong to the column. They are never chosen value by val
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +72,10 @@ _MARK = re.compile("[/.:,\u5e74\u6708\u65e5-]")  # what a text must have as ofte
 _ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 _ISO_OFFSET = r"^.{10}.*[Z+-]"
 _DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "j": 3}
+# What each part of a format may look like, at its loosest.
+_OUTLINES = {part: rf"[\d ]\d{{0,{most - 1}}}" for part, most in _DIGITS.items()} | {
+    "f": r"\d{1,9}", "p": r"\p{L}[\p{L}.]*", "z": r".+", "Z": r".+"
+}  # fmt: skip
 _RUN = re.compile(rf"(?:%[{''.join(_DIGITS)}]){{2,}}")  # numbers with nothing between
 _UTC_ENDS = ("Z", "UTC", "GMT")  # of formats
 
@@ -368,9 +373,28 @@ def formats_that_read(texts: pa.Array, counts: npt.NDArray[np.int64]) -> dict[st
 
 
 def _reads_any(texts: pa.Array, time_format: str) -> bool:
-    # Texts are parsed only if their digits and letters allow it: that is much faster.
-    has_shape = pc.match_substring_regex(texts, _shape_of(time_format))
-    if any(part in time_format for part in ("%b", "%a", "%p", "%Z")):
-        has_shape = pc.and_(has_shape, pc.match_substring_regex(texts, r"\p{L}"))
-    texts = texts.filter(has_shape)
+    # Texts are parsed only if they look like the format: that is much faster.
+    looks_alike = pc.match_substring_regex(_with_points(texts), _outline_of(time_format))
+    texts = texts.filter(pc.fill_null(looks_alike, False))
     return len(texts) > 0 and bool(np.asarray(parse_texts(texts, time_format)[0].is_valid()).any())
+
+
+@cache
+def _outline_of(time_format: str) -> str:
+    """Returns a pattern that every text of a format matches, and most other texts do not.
+
+    Names are any run of characters, as languages write them differently.
+    """
+    pieces = re.split(r"(%[a-zA-Z])", time_format)
+    names = [place for place, piece in enumerate(pieces) if piece in ("%b", "%B", "%a")]
+    outline = []
+    for place, piece in enumerate(pieces):
+        if place in names:
+            outline.append(r".*\p{L}.*")
+        elif piece.startswith("%"):
+            outline.append(_OUTLINES[piece[1]])
+        elif any(abs(place - name) == 1 for name in names):
+            outline.append(".*")  # `1st March`, `1. März`, `1 de marzo`
+        else:
+            outline.append(r"\s*".join(map(re.escape, piece.split(" "))))
+    return rf"^\s*{''.join(outline)}\s*$"

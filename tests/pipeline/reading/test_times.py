@@ -1,3 +1,6 @@
+import re
+from datetime import UTC, datetime
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -25,6 +28,16 @@ def test_every_format_that_reads_a_text_is_tried(texts):
     column = pa.array(texts)
     reading = [f for f in TEXT_FORMATS if parse_texts(column, f)[0].null_count < len(texts)]
     assert list(formats_that_read(column, np.ones(len(texts), np.int64))) == reading
+
+
+@pytest.mark.parametrize("time_format", TEXT_FORMATS[1:])
+def test_a_time_written_by_a_format_is_read_by_it(time_format):
+    written = datetime(2024, 3, 5, 9, 7, 30, 250_000, tzinfo=UTC).strftime(time_format)
+    for text in (written, re.sub(r"\b0(\d)", r"\1", written), written.replace("Mar", "MÄRZ")):
+        texts = pa.array([text])
+        if parse_texts(texts, time_format)[0].null_count == 0:
+            assert time_format in formats_that_read(texts, np.ones(1, np.int64))
+    assert parse_texts(pa.array([written]), time_format)[0].null_count == 0
 
 
 def test_each_format_that_init_knows_may_be_in_a_config():
