@@ -15,7 +15,7 @@ NAN = float("nan")
 
 
 def _samples() -> list[np.ndarray]:
-    """Noise with gaps, a constant, a large level, a level that jumps, and nothing but one sample."""
+    """Noise with gaps, a constant, a large level, a level that jumps, one lone sample."""
     random = np.random.default_rng(5)
     gaps = random.normal(0, 3, 50)
     gaps[[0, 7, 20, 21, 22, 23, 24, 25]] = NAN
