@@ -18,12 +18,12 @@ from serving.runtime.arrival.unpacking import GZIP, Count
 from serving.runtime.deadlines import remaining_s, timed_out
 
 # The estimated size of a body's values, at most: this, ...
-MAX_VALUE_BYTES = 2**30
+MAX_VALUE_BYTES = 2**29
 # ... and for a compressed body this and so many times the bytes that were sent.
 MIN_UNPACKED_VALUE_BYTES = 2**26
 MAX_EXPANSION = 64
-# Documents that are parsed at the same time share so many bytes; a larger one is parsed alone.
-_PARSING_BYTES = 2**29
+# Documents that are parsed at the same time share so many bytes.
+_PARSING_BYTES = MAX_VALUE_BYTES
 _LARGE_BYTES = 2**20
 _PIECE = 2**20
 # Bytes of Python values by the character that they need: containers, members, values, texts.
