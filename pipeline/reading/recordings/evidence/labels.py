@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,11 +179,14 @@ class FolderClasses:
         pattern: Regular expression that finds the class in a file's path below the base; None if
             it is the name of the file's own folder.
         unused: Names of the folders above, if they might be the classes instead.
+        shared: Names of folders of another level that have files of several classes, such as
+            machines.
     """
 
     classes: Counter[str]
     pattern: str | None = None
     unused: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 def folder_classes(files: Sequence[str], base: str) -> FolderClasses | None:
@@ -197,17 +200,35 @@ def folder_classes(files: Sequence[str], base: str) -> FolderClasses | None:
     below = [path.relative_to(base).parts if path.is_relative_to(base) else () for path in parents]
     if not all(below) or any("=" in part for parts in below for part in parts):
         return None
-    levels = [
-        (pattern, Counter(parts[place] for parts in below))
-        for place, pattern in _LEVELS.items()
+    levels = {
+        place: [parts[place] for parts in below]
+        for place in _LEVELS
         if all(-len(parts) <= place < len(parts) for parts in below)
-    ]
-    candidates = [level for level in levels if _may_be_classes(level[1])]
-    pattern, names = max(candidates, key=lambda one: _share_of_words(one[1]), default=(None, None))
-    if names is None or (pattern is not None and not _share_of_words(names)):
+    }
+    candidates = {
+        place: names for place, names in levels.items() if _may_be_classes(Counter(names))
+    }
+    if not candidates:
+        return None
+    place = max(candidates, key=lambda one: _share_of_words(set(candidates[one])))
+    names, pattern = candidates[place], _LEVELS[place]
+    if pattern is not None and not _share_of_words(set(names)):
         return None
     unused = () if pattern else _unused_folders(parents, base)
-    return FolderClasses(classes=names, pattern=pattern, unused=unused)
+    shared = () if unused else _shared_folders(names, levels.values())
+    return FolderClasses(classes=Counter(names), pattern=pattern, unused=unused, shared=shared)
+
+
+def _shared_folders(classes: Sequence[str], levels: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Returns the names of the level where most folders have files of several classes."""
+    shared: tuple[str, ...] = ()
+    for names in levels:
+        counts = Counter(name for name, _ in {*zip(names, classes, strict=True)})
+        crossed = sorted(name for name, number in counts.items() if number > 1)
+        is_split = {name.lower() for name in counts} <= _SPLIT_WORDS
+        if not is_split and len(counts) > 1 and 2 * len(crossed) >= len(counts) > len(shared):
+            shared = tuple(crossed)
+    return shared
 
 
 def _may_be_classes(names: Counter[str]) -> bool:

@@ -164,6 +164,7 @@ class Request:
                     f"the folders above ({named}) are not the label; if they are, move the files "
                     "up into them"
                 )
+            notes += _shared_notes(by_folder.shared)
             source: dict[str, Any] = {"label_from": "folder"}
             if by_folder.pattern:
                 source = {"label_pattern": by_folder.pattern}
@@ -230,6 +231,18 @@ def _check_one_clock(files: Sequence[str], time: str) -> None:
             f"The times are in the column `{time}` of {files[0]}, and {others[0]} has no such "
             f"column: it has {columns}. Give the column one name and one unit in all files."
         )
+
+
+def _shared_notes(folders: Sequence[str]) -> list[str]:
+    """Says that files of one machine may be in several splits."""
+    if not folders:
+        return []
+    named = ", ".join(f"`{name}`" for name in folders[:5]) + (", ..." if len(folders) > 5 else "")
+    return [
+        f"folders such as {named} have files of several classes; if each is a machine, a person or "
+        "a session, the same one is in train and in test, and the metrics are too good: write a "
+        "table of labels with a column of these names, which `init --group` takes"
+    ]
 
 
 def _split_notes(files: Sequence[str], base: str) -> list[str]:

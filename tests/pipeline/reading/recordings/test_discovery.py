@@ -496,6 +496,24 @@ def test_folders_above_those_of_days_are_named_as_unused(tmp_path, names, is_not
     assert any("the folders above" in note for note in notes) is is_noted
 
 
+@pytest.mark.parametrize(
+    ("names", "shared"),
+    [
+        (["id_00/normal", "id_00/abnormal", "id_02/normal", "id_02/abnormal"], "`id_00`, `id_02`"),
+        (["ok/m1", "ok/m2", "ok/m3", "fault/m1", "fault/m2"], "`m1`, `m2`"),
+        (["ok/m1", "ok/m2", "ok/m3", "fault/m4", "fault/m2"], None),
+        (["train/ok", "train/crack", "test/ok", "test/crack"], None),
+        (["ok", "fault"], None),
+    ],
+)
+def test_folders_with_files_of_several_classes_may_be_machines(tmp_path, names, shared):
+    for number, name in enumerate(names):
+        write(tmp_path / name / f"{number}.wav")
+    notes = "; ".join(found(tmp_path).notes)
+    assert ("the same one is in train and in test" in notes) is (shared is not None)
+    assert shared is None or f"folders such as {shared} have files" in notes
+
+
 def test_a_table_of_ids_beside_a_long_table_has_the_labels(tmp_path):
     runs = [samples(20).assign(run=run).drop(columns="label") for run in range(8)]
     write_frame(tmp_path / "samples.csv", pd.concat(runs))
