@@ -374,13 +374,13 @@ def formats_that_read(texts: pa.Array, counts: npt.NDArray[np.int64]) -> dict[st
 
 def _reads_any(texts: pa.Array, time_format: str) -> bool:
     # Texts are parsed only if they look like the format: that is much faster.
-    looks_alike = pc.match_substring_regex(_with_points(texts), _outline_of(time_format))
+    looks_alike = pc.match_substring_regex(_with_points(texts), outline_of(time_format))
     texts = texts.filter(pc.fill_null(looks_alike, False))
     return len(texts) > 0 and bool(np.asarray(parse_texts(texts, time_format)[0].is_valid()).any())
 
 
 @cache
-def _outline_of(time_format: str) -> str:
+def outline_of(time_format: str) -> str:
     """Returns a pattern that every text of a format matches, and most other texts do not.
 
     Names are any run of characters, as languages write them differently.

@@ -214,7 +214,7 @@ def test_on_a_terminal_the_packages_are_counted_on_one_line(project: Project) ->
     environment = {
         "PATH": f"{project.folder.parent}:{os.environ['PATH']}",
         "LOG": str(project.folder.parent / "log"),
-        "UV_SLEEP": "1",
+        "UV_SLEEP": "0.3",
     }
     setup = ["sh", project.folder / "scripts" / "setup.sh"]
     subprocess.run(setup, env=environment, stderr=stderr, check=True)

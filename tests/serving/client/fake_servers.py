@@ -156,6 +156,7 @@ def _handler(model: FakeModel) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def rest_server(model: FakeModel, port: int = 0) -> Iterator[str]:
     """Serves a model over REST; yields its address."""
+    ThreadingHTTPServer.request_queue_size = 128  # more would wait a second for their connection
     server = ThreadingHTTPServer(("127.0.0.1", port), _handler(model))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
