@@ -18,6 +18,7 @@ from pipeline.counting import count
 from pipeline.prediction.files import input_files
 from pipeline.prediction.files.embedded_rows import embedded_rows, has_paths
 from pipeline.prediction.files.json_lines import is_json_lines
+from pipeline.prediction.files.raw_sources import RawSource, find_raw_source
 from pipeline.prediction.files.rows import Rows
 from pipeline.reading.files.sources import open_parquet
 from pipeline.reading.ingest_spec import IngestSpec
@@ -62,13 +63,15 @@ def rows_of(
         yield Rows(data=data)
         return
     with tempfile.TemporaryDirectory(prefix="faultline-") as target:
+        source = find_raw_source(data, config, spec.recordings)
         assembled = assemble(
-            str(Path(data).absolute()),
+            source.path,
             _options(data, spec, spec.recordings),
             label=None,
             folder=config.folder,
             target=Target(folder=Path(target)),
             rates=dict(spec.rates),
+            left_out=source.beside,
         )
         is_windows = spec.recordings.window is not None
         keys = (RECORDING, WINDOW_START, WINDOW_END) if is_windows else (RECORDING,)
@@ -78,13 +81,13 @@ def rows_of(
         yield Rows(
             data=assembled.pattern,
             keys=keys,
-            sources=_sources(data, spec.recordings, config.folder),
-            notes=(*assembled.notes, *unnamed, *rates, *bad),
+            sources=_sources(source, spec.recordings, config.folder),
+            notes=(*source.notes, *assembled.notes, *unnamed, *rates, *bad),
         )
 
 
-def _sources(data: str, recordings: Recordings, folder: Path) -> tuple[str, ...]:
-    _, files = list_raw_files(str(Path(data).absolute()), recordings.media, folder=folder)
+def _sources(source: RawSource, recordings: Recordings, folder: Path) -> tuple[str, ...]:
+    _, files = list_raw_files(source.path, recordings.media, folder=folder)
     beside = [str(folder / recordings.labels)] if recordings.labels is not None else []
     return (*files, *beside)
 

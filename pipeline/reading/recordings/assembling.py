@@ -92,7 +92,7 @@ class Assembled:
         return self.raw.raw_properties(self.raw_path)
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - what a table of recordings depends on
     path: str,
     data: Data,
     *,
@@ -100,6 +100,7 @@ def assemble(
     folder: Path,
     target: Target,
     rates: Mapping[str, float] | None = None,
+    left_out: Sequence[Path] = (),
 ) -> Assembled:
     """Assembles raw recordings, unless the same files were assembled in the same way before.
 
@@ -114,6 +115,7 @@ def assemble(
         target: Where the table is written, and by whom.
         rates: Nominal rate in Hz by channel, from the features: recordings of another rate are
             resampled to it. Without one, a recording keeps its rate.
+        left_out: Files at the path that are no recordings, besides the config's tables.
 
     Raises:
         InputError: There are no recordings or no windows of them, more than `max_bad_rows` of them
@@ -123,7 +125,7 @@ def assemble(
     if options is None:
         raise InputError("data.recordings is not set, so there is nothing to assemble.")
     beside = [folder / name for name in (options.labels, options.events) if name is not None]
-    base, files = list_raw_files(path, options.media, folder=folder, others=beside)
+    base, files = list_raw_files(path, options.media, folder=folder, others=[*beside, *left_out])
     own = target.folder
     own.mkdir(parents=True, exist_ok=True)
     digest = _digest([*files, *(str(p) for p in beside if p.is_file())], base, own)
