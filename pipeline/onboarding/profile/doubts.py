@@ -12,6 +12,7 @@ from pipeline.onboarding.profile.words import quoted
 from pipeline.reading import contract
 
 _MAX_OTHER_SHARE = 0.05  # of the values; fewer in another notation are bad rows
+_MIN_DECIDING = 60  # numbers; of these, one in 500 tables has no zero at an end
 _MIN_FIXED = 20  # numbers that show whether all of a column have decimals
 # 1.234,5- or (2.41) or 4.1 kPa or $12.50 or <0.05 or 05:30, but not R12 or 47-11.
 _NUMBER_LIKE = re.compile(
@@ -31,6 +32,8 @@ _TIME_LIKE = re.compile(
 )
 # [0.1, -2.5, 3, …] or 0.1 -2.5 3 …: a recording in one field.
 LIST_LIKE = re.compile(r"\[?\s*[+-]?\d[\d.eE+-]*([,;\s]\s*[+-]?\d[\d.eE+-]*){7,}\s*\]?$")
+# 3,5 % or 1.234,50 EUR, but not 1,234 kg.
+_SURE_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+,\d+|\d+,(\d{1,2}|\d{4,}))(?!\d)\s*[^\d\s.,]")
 _MIN_DOUBTFUL, _FAR = 3, 10  # numbers far above all others, by this factor
 
 
@@ -43,6 +46,32 @@ def are_thousands(facts: TextFacts) -> bool:
         facts.pointed
         and facts.grouped == facts.pointed
         and not (facts.long_whole or facts.leading_zeros or facts.number_hits)
+    )
+
+
+def has_sure_comma(facts: TextFacts) -> bool:
+    """Tells whether most numbers with a unit have a comma that can only be a decimal mark."""
+    hits = sum(number for text, number in facts.texts.items() if _SURE_COMMA.match(text))
+    return bool(facts.suffixes) and hits > facts.num_texts / 2
+
+
+def check_points(name: str, facts: TextFacts) -> None:
+    """Checks that points are between thousands in a table whose other columns do not decide.
+
+    Of many numbers with decimals, some end in a zero, which is not written, or all are written
+    with the same number of decimals. So 950 beside many such as 1.200 decides.
+
+    Raises:
+        InputError: All numbers have a point, or there are few.
+    """
+    if facts.pointless and len(facts.numbers) >= _MIN_DECIDING:
+        return
+    number = next(number for number in facts.numbers if number != np.floor(number))
+    shown = quoted(f"{number:.3f}")
+    raise InputError(
+        f"Column {quoted(name)}: numbers such as {shown} have a decimal point or a point between "
+        "thousands, and no value decides which. Write the numbers with a decimal comma or without "
+        "points between thousands."
     )
 
 

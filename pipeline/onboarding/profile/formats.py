@@ -24,8 +24,10 @@ from pipeline.onboarding.profile.doubts import (
     check_decimal_marks,
     check_grouping,
     check_marks_between,
+    check_points,
     check_units,
     has_decimals,
+    has_sure_comma,
     unread_measurement,
 )
 from pipeline.onboarding.profile.sentinels import (
@@ -132,10 +134,11 @@ def decide_formats(
 
 
 def _sure_decimal(columns: Sequence[TextFacts]) -> Decimal | None:
-    """The decimal mark of columns that leave no doubt."""
-    if any(one.number_hits[",", None] > one.ambiguous for one in columns):
+    """The decimal mark of columns that leave no doubt, such as 0,5 or 1.234,50 EUR."""
+    if any(one.number_hits[",", None] > one.ambiguous or has_sure_comma(one) for one in columns):
         return ","
-    return "." if any(one.num_plain and not one.all_whole for one in columns) else None
+    pointed = [one for one in columns if one.num_plain and not one.all_whole]
+    return None if all(map(are_thousands, pointed)) else "."
 
 
 def _decide_or_ask(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written:
@@ -369,6 +372,8 @@ def _number_format(
     """Returns the number format that reads the most texts, and how many; None where none does."""
     plain = ColumnFormat(type="number")
     if decimal == "," and are_thousands(facts):
+        if table.sure_decimal is None:
+            check_points(name, facts)
         return ColumnFormat(type="number", decimal=",", thousands="."), 0
     if not facts.num_texts:
         return plain, 0

@@ -473,3 +473,26 @@ def test_texts_that_look_like_numbers_or_times_are_noticed(write):
 )
 def test_codes_are_not_taken_for_unread_numbers(write):
     assert not decide([write(n) for n in range(60)]).resembles
+
+
+EUROS = [fixed(n, 2, ",", ".") + " €" for n in np.linspace(5_000, 90_000, 40)]
+THOUSANDS = [fixed(n, 0, ",", ".") for n in np.linspace(300, 38_000, 80)]
+
+
+def test_numbers_with_a_unit_give_the_table_its_decimal_comma():
+    # 1.234 beside 5.000,00 € is 1234, in any delimiter.
+    for delimiter in (";", ","):
+        form = decided(THOUSANDS, others=EUROS, delimiter=delimiter)
+        assert read(["1.234", "950"], form) == ([1234.0, 950.0], [False, False])
+
+
+def test_many_whole_numbers_beside_numbers_with_three_digits_after_a_point_are_thousands():
+    assert read(["1.234"], decided(THOUSANDS))[0] == [1234.0]
+    # Without one below 1,000, each may be a number with three decimals.
+    with pytest.raises(InputError, match="a decimal point or a point between thousands"):
+        decide([text for text in THOUSANDS if "." in text])
+
+
+def test_numbers_with_a_unit_and_three_digits_after_a_comma_do_not_decide():
+    weights = [f"{n},500 kg" for n in range(1, 40)]
+    assert read(["1.5"], decided(["1.5", "2.25", "3.125"], others=weights))[0] == [1.5]
