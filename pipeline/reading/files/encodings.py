@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from charset_normalizer import from_bytes
 
@@ -123,7 +123,10 @@ def _detect(path: str) -> str | None:
         start = _first_non_utf8(path)
         if start is None:
             return None if _is_ascii(path) else "utf-8"
-        return _guess(path, start)
+        encoding = _guess(path, start)
+        if codecs.lookup(encoding).name.startswith(("cp125", "cp874")):
+            _check_one_encoding(path)
+        return encoding
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error}.") from error
 
@@ -156,6 +159,48 @@ def _first_non_utf8(path: str) -> int | None:
                 return done - pending + error.start
             done += len(chunk)
     return done if decoder.getstate()[0] else None
+
+
+def _check_one_encoding(path: str) -> None:
+    """Refuses a file of which some lines are UTF-8 and some are not, as joined files may be.
+
+    A letter such as `ä` in UTF-8 would be an odd pair of signs in a code page.
+
+    Raises:
+        InputError: Names a line of each kind.
+    """
+    utf8 = other = 0
+    for number, line in enumerate(_lines(path), 1):
+        if line.isascii():
+            continue
+        if _is_western_utf8(line):
+            utf8 = utf8 or number
+        else:
+            other = other or number
+        if utf8 and other:
+            break
+    if utf8 and other:
+        raise InputError(
+            f"{path} has lines in several encodings: line {utf8} is UTF-8, and line {other} is "
+            "not. Their letters cannot all be read. Save the whole file as UTF-8."
+        )
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    rest = b""
+    with open_stream(path) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+    yield rest
+
+
+def _is_western_utf8(line: bytes) -> bool:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not {c for c in text if not c.isascii()} - _WESTERN_LETTERS - _WESTERN_SIGNS
 
 
 def _is_ascii(path: str) -> bool:

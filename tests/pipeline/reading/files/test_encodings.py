@@ -131,6 +131,14 @@ def test_a_late_byte_that_is_not_utf8_counts(tmp_path):
     assert detect_encoding(str(path)) == "cp1252"
 
 
+def test_a_file_whose_lines_have_two_encodings_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    lines = "gerät,x\n" + "öl,1\n" * 30
+    path.write_bytes(lines.encode() + "öl,2\n".encode("cp1252"))
+    with pytest.raises(InputError, match="line 1 is UTF-8, and line 32 is not"):
+        detect_encoding(str(path))
+
+
 def test_one_encoding_fits_all_files_or_both_are_named(tmp_path):
     texts = {"a": b"x,y\n1,2\n", "b": b"x,gr\xf6\xdfe\n", "c": "x,größe\n".encode()}
     for name, content in texts.items():
