@@ -197,7 +197,9 @@ _PLANT = (
         name="new_firmware",
         words="half of the recorders run a firmware that reads 4.5 % too much current",
         guards=_DATA,
-        action=Action.RETRAIN,
+        # Half of the rows have a version that the model never saw. Whether 4.5 % too much current
+        # is the new truth or a fault of the recorders, only a person can say.
+        action=Action.QUARANTINE,
         after=Plant(new_firmware=True),
     ),
     Scenario(

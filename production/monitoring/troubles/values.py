@@ -5,14 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from measuring.intervals import proportion_interval
 from production.monitoring.chunks.columns import Categories
 from production.monitoring.chunks.signals import GAPS, MISSING
 from production.monitoring.troubles.case import BROKEN_SHARE, Case, Flags, percent
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
 
 _NUM_SHOWN = 3
-# New categories of fewer rows may be new customers or machines: drift.
-_MOSTLY = 0.5
+# New categories of fewer rows may be new customers or machines: drift. The upper limit of the share
+# decides, as that of a chunk scatters: if half of the rows are new, no chunk of them is trained on.
+_MOSTLY, _CONFIDENCE = 0.5, 0.98
 
 
 def find_unreadable(case: Case) -> Iterator[Trouble]:
@@ -77,8 +79,9 @@ def _missing(case: Case, name: str, what: str, flags: Flags, before: Flags) -> I
 def find_unseen_categories(case: Case) -> Iterator[Trouble]:
     """Yields features with categories that the training data lack.
 
-    They make a chunk broken if most rows have them, if a category of the training data is spelled
-    in another way, or if they are another feature's. Others may be new customers or machines.
+    They make a chunk broken if half of all such rows may have them, if a category of the training
+    data is spelled in another way, or if they are another feature's. Others may be new customers or
+    machines.
     """
     for name, now in case.columns.categories.items():
         before = case.reference.columns.categories.get(name)
@@ -105,7 +108,7 @@ def find_unseen_categories(case: Case) -> Iterator[Trouble]:
             words=f"`{name}` has categories in {percent(share)} of the rows that none of the "
             f"{num_then:,} training rows has: {_listed(unseen.names)}.{hint} Check the spelling "
             "and the order of the columns; if they are new, release the chunk and train with them.",
-            is_broken=share >= (BROKEN_SHARE if variant or owner else _MOSTLY),
+            is_broken=share >= BROKEN_SHARE if variant or owner else _may_be_half(flags),
         )
 
 
@@ -129,6 +132,10 @@ class _Unseen(NamedTuple):
         plain = {_plain(name): name for name in before.names}
         pairs = ((name, plain.get(_plain(name))) for name in self.names)
         return next(((name, seen) for name, seen in pairs if seen is not None), None)
+
+
+def _may_be_half(flags: Flags) -> bool:
+    return proportion_interval(int(flags.sum()), len(flags), _CONFIDENCE)[1] >= _MOSTLY
 
 
 def _plain(name: str) -> str:

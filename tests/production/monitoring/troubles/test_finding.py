@@ -108,6 +108,16 @@ def test_some_new_categories_are_told_and_the_chunk_is_not_broken(rows, referenc
     assert (trouble.kind, trouble.is_broken) == (TroubleKind.UNSEEN_CATEGORIES, False)
 
 
+# The upper limit of 136 of 300 rows is 0.522, that of 128 is 0.496 (Clopper-Pearson, 98 %).
+@pytest.mark.parametrize(("num_new", "is_broken"), [(128, False), (136, True), (160, True)])
+def test_a_chunk_is_broken_if_half_of_the_rows_may_have_new_categories(
+    rows, reference, num_new, is_broken
+):
+    makers = ["Delta"] * num_new + rows["maker"].to_pylist()[num_new:]
+    trouble = only(replaced(rows, maker=pa.array(makers)), reference)
+    assert (trouble.kind, trouble.is_broken) == (TroubleKind.UNSEEN_CATEGORIES, is_broken)
+
+
 def test_swapped_categories_are_named(reference):
     rows = PUMPS.rows(300, 2)
     valves = rows["valve"].cast(pa.string())
