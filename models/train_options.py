@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
@@ -67,17 +67,20 @@ class TreeOptions:
 
     Attributes:
         max_depth: Largest depth of a tree, in [1, 8].
-        rounds: Largest number of trees, in [1, 5000].
+        rounds: Largest number of rounds, in [1, 5000]; each grows a tree, or `parallel_trees`.
         learning_rate: Factor of each tree's contribution, in (0, 1].
         subsample: Share of the rows that each tree is grown on, in (0, 1].
         column_share: Share of the columns that each split chooses from, in (0, 1].
+        parallel_trees: Trees that are grown in each round, each on draws of its own, in [1, 20].
+            Their mean is the round's step, which varies less than one tree. More than one needs
+            `subsample` or `column_share` below 1.
         min_leaf_rows: Fewest rows of a leaf, >= 0, where they have the prevalence of the whole;
             a purer leaf needs more, one with more faults may have fewer.
         l2: Penalty on the squares of the leaves, >= 0.
         max_set_values: A category with more values than these is split by the rank of its values,
             the most frequent first, > 0; one with fewer by sets of values. By default all are split
             by sets.
-        stopping: How the number of trees is chosen, by log loss: `out_of_fold` on five folds of
+        stopping: How the number of rounds is chosen, by log loss: `out_of_fold` on five folds of
             the train split, `eval` on the eval split, too small with few faults, or `none`: all
             rounds.
         patience: Rounds without a lower log loss before growing stops, > 0.
@@ -88,11 +91,21 @@ class TreeOptions:
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
     subsample: Annotated[float, Field(gt=0, le=1)] = 1.0
     column_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    parallel_trees: Annotated[int, Field(ge=1, le=20)] = 1
     min_leaf_rows: Annotated[float, Field(ge=0)] = 20.0
     l2: Annotated[float, Field(ge=0)] = 1.0
     max_set_values: Annotated[int, Field(gt=0)] | None = None
     stopping: Literal["out_of_fold", "eval", "none"] = "out_of_fold"
     patience: Annotated[int, Field(gt=0)] = 30
+
+    @model_validator(mode="after")
+    def _parallel_trees_differ(self) -> "TreeOptions":
+        if self.parallel_trees > 1 and self.subsample == 1 and self.column_share == 1:
+            raise ValueError(
+                f"parallel_trees {self.parallel_trees} would grow the same tree several times. Set "
+                "subsample or column_share below 1, such as subsample: 0.8"
+            )
+        return self
 
 
 Kind = Literal["network", "trees", "blend", "auto"]

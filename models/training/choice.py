@@ -31,6 +31,9 @@ ChosenKind = Literal["network", "trees", "blend"]
 # XGBoost puts at most so many values of a category on one side of a split. Where it has more, no
 # split separates the missing ones from all others.
 _MAX_SET_VALUES = 64
+# Up to so many trees a round, as long as a request does not pay for more than so many in all.
+_PARALLEL_TREES = 5
+_MAX_TREES = 600
 _WEIGHTS = np.linspace(0.05, 0.95, 19)
 _SIMPLEST: tuple[ChosenKind, ...] = ("trees", "network", "blend")
 _progress = logging.getLogger("faultline.progress")
@@ -45,7 +48,7 @@ class ChosenTrees:
 
     Attributes:
         options: Their options.
-        rounds: Their number.
+        rounds: The number of rounds.
     """
 
     options: TreeOptions
@@ -140,18 +143,25 @@ def best_trees(
         data: The train split.
         folds: Its folds.
         spec: The options, from which the variants start, and the seed. The best variant is also
-            tried with the ranks of a large category's values, if there is one.
+            tried with the ranks of a large category's values, if there is one, and then with
+            several trees a round, if the examples are few enough for that to matter.
     """
+
+    def tried(options: TreeOptions) -> tuple[TreeOptions, TreeScores]:
+        return options, out_of_fold(data, folds, options, seed=spec.seed)
+
     given = spec.train.trees
-    variants = [given]
-    if spec.train.model == "auto":
-        variants += [variant for variant in _variants(given) if variant != given]
-    tried = [(v, out_of_fold(data, folds, v, seed=spec.seed)) for v in variants]
-    best = min(tried, key=_lowest_loss)
-    if spec.train.model != "auto" or not _has_large_category(data, given):
-        return best
-    by_rank = replace(best[0], max_set_values=_MAX_SET_VALUES)
-    return min(best, (by_rank, out_of_fold(data, folds, by_rank, seed=spec.seed)), key=_lowest_loss)
+    if spec.train.model != "auto":
+        return tried(given)
+    others = [variant for variant in _variants(given) if variant != given]
+    best = min([tried(options) for options in (given, *others)], key=_lowest_loss)
+    if _has_large_category(data, given):
+        by_rank = tried(replace(best[0], max_set_values=_MAX_SET_VALUES))
+        best = min(best, by_rank, key=_lowest_loss)
+    parallel = _parallel(best[0], best[1].rounds)
+    if parallel != best[0] and data.labels.size <= _MANY_ROWS:
+        best = min(best, tried(parallel), key=_lowest_loss)
+    return best
 
 
 def _lowest_loss(tried: tuple[TreeOptions, TreeScores]) -> float:
@@ -162,6 +172,17 @@ def _has_large_category(data: TreeData, given: TreeOptions) -> bool:
     """Whether sets of values may overfit a category: rare values, and nothing missing alone."""
     is_open = given.max_set_values is None
     return is_open and any(column.num_values > _MAX_SET_VALUES for column in data.columns)
+
+
+def _parallel(options: TreeOptions, rounds: int) -> TreeOptions:
+    """The same trees, several a round; a request pays for each of them.
+
+    `benchmarks/against_boosting.md` has what this gains.
+    """
+    count = min(_PARALLEL_TREES, _MAX_TREES // rounds)
+    if options.parallel_trees > 1 or count < 2:
+        return options
+    return replace(options, parallel_trees=count, subsample=min(options.subsample, 0.8))
 
 
 def _variants(given: TreeOptions) -> list[TreeOptions]:

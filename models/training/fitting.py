@@ -194,7 +194,7 @@ def train_trees_part(
         data: The examples.
         log_dir: Folder for TensorBoard.
         options: Options of the trees; by default those of the spec.
-        rounds: Their number; by default it is chosen as the options say.
+        rounds: The number of rounds; by default it is chosen as the options say.
     """
     options = options or data.spec.train.trees
     train, watched = tree_data(data, data.train), None
@@ -213,17 +213,18 @@ def train_trees_part(
         )
     if watched is not None:
         booster = booster[: booster.best_iteration + 1]
-    num_trees = booster.num_boosted_rounds()
+    forest = Forest.from_booster(booster)
     logits = margins(booster, tree_data(data, data.evaluation))
     facts = {
         "model": "trees",
         "trees": asdict(options),
-        "rounds": num_trees,
+        "rounds": booster.num_boosted_rounds(),
+        "num_trees": forest.num_trees,
         "xgboost": xgboost.__version__,
     }
-    _progress.info("%d trees of depth %d", num_trees, options.max_depth)
+    _progress.info("%d trees of depth %d", forest.num_trees, options.max_depth)
     return Trained(
-        scorer=TreesScorer(Forest.from_booster(booster), data.tree_inputs),
+        scorer=TreesScorer(forest, data.tree_inputs),
         correction=make_correction(data.train.labels, data.spec.train, part="trees"),
         eval_logits=logits,
         facts=facts | _eval_facts(data, logits),

@@ -113,8 +113,8 @@ class TreeScores:
 
     Attributes:
         logits: float64 `[n]`, NaN where no fold predicts the example.
-        rounds: The number of trees with the lowest log loss over all folds.
-        log_loss: float64 `[rounds grown]`, mean log loss for each number of trees.
+        rounds: The number of rounds with the lowest log loss over all folds.
+        log_loss: float64 `[rounds grown]`, mean log loss for each number of rounds.
     """
 
     logits: Floats
@@ -136,17 +136,18 @@ def grow(
     Args:
         data: Examples to grow on.
         options: Options of the trees.
-        rounds: Number of trees, the largest one with `watched`.
+        rounds: Number of rounds, the largest one with `watched`.
         seed: Seed of what is drawn.
         watched: Examples whose log loss ends the growing after `options.patience` rounds without a
             lower one.
         on_round: Called after each round with its number, from 1, and log losses by split.
 
     Returns:
-        The trees, and the log loss of `watched` for each number of trees.
+        The trees, and the log loss of `watched` for each number of rounds.
 
     References:
-        Chen & Guestrin (2016), XGBoost: a scalable tree boosting system.
+        Chen & Guestrin (2016), XGBoost: a scalable tree boosting system. Breiman (1996), Bagging
+        predictors, for the mean of trees on different draws.
     """
     threads = 0 if data.features.size >= _MIN_PARALLEL_VALUES else 1
     matrix = data.encoded(options).matrix(threads)
@@ -203,6 +204,7 @@ def _parameters(
         "eta": options.learning_rate,
         "subsample": options.subsample,
         "colsample_bynode": options.column_share,
+        "num_parallel_tree": options.parallel_trees,
         "min_child_weight": max(least, _MIN_LEAF_HESSIAN),
         "lambda": options.l2,
         "base_score": prevalence,

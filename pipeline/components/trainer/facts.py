@@ -56,7 +56,7 @@ def trained_text(values: dict[str, Any]) -> str:
 
 def length_text(values: dict[str, Any]) -> str:
     """Returns the number of trees or epochs of a model, or both, in words."""
-    trees = f"{values['rounds']} trees" if "rounds" in values else ""
+    trees = f"{values['num_trees']} trees" if "num_trees" in values else ""
     epochs = f"{values['epochs']} epochs" if "epochs" in values else ""
     if "best_epoch" in values:
         epochs = f"best epoch {values['best_epoch']} of {values['epochs']}"

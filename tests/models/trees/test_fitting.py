@@ -40,6 +40,23 @@ def test_the_same_data_give_the_same_bits():
     assert bytes(other.save_raw("ubj")) != first
 
 
+def test_parallel_trees_of_a_round_are_a_step_as_large_as_one_tree():
+    options = dataclasses.replace(OPTIONS, subsample=0.8, learning_rate=1.0)
+    one = grow(_data(), options, rounds=1, seed=1)[0]
+    several = dataclasses.replace(options, parallel_trees=5)
+    mean = grow(_data(), several, rounds=1, seed=1)[0]
+    assert mean.num_boosted_rounds() == 1
+    assert len(mean.get_dump()) == 5
+    steps = [margins(trees, _data()) - margins(trees, _data()).mean() for trees in (one, mean)]
+    # A sum of five trees would be a step five times as large.
+    assert 0.8 < np.std(steps[1]) / np.std(steps[0]) < 1.1
+
+
+def test_equal_parallel_trees_are_refused():
+    with pytest.raises(ValueError, match=r"parallel_trees 5 would grow the same tree several"):
+        TreeOptions(parallel_trees=5)
+
+
 def test_a_weight_counts_as_copies_of_the_example():
     data = _data()
     weights = np.where(data.labels > 0.5, 3, 1).astype(np.float32)

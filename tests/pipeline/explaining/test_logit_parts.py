@@ -57,7 +57,8 @@ def made(tmp_path_factory):
     labels = (np.random.default_rng(0).random(len(features)) < 0.3).astype(np.float32)
     labels[:30], labels[60:75] = 1, 1
     data = TreeData(features, labels, None, inputs.columns)
-    booster, _ = grow(data, TreeOptions(min_leaf_rows=0, column_share=0.3), rounds=25, seed=0)
+    options = TreeOptions(min_leaf_rows=0, column_share=0.3, parallel_trees=2)
+    booster, _ = grow(data, options, rounds=25, seed=0)
     trees = TreesScorer(Forest.from_booster(booster), inputs)
     keras.utils.set_random_seed(1)
     network = NetworkScorer(build_network(graph.index_space, SPEC.train), graph.index_space)
