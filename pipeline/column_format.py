@@ -115,6 +115,8 @@ class CsvLayout:
             in each file's header.
         header: Names of the columns of files without a header; by default files have one.
         units_row: The row after the header holds units and is skipped.
+        skip_rows: Lines before the header, or before the rows where `header` is given, at least 0:
+            what an instrument writes about the recording.
         units: The units that this row must have, by column, from the features; not part of a YAML.
     """
 
@@ -122,4 +124,5 @@ class CsvLayout:
     delimiter: str | None = None
     header: tuple[str, ...] | None = None
     units_row: bool = False
+    skip_rows: int = 0
     units: tuple[tuple[str, str], ...] = ()

@@ -136,6 +136,8 @@ class Data:
         thousands: Thousands separator of numbers in texts; by default there is none.
         header: Names of the columns of CSV files without a header.
         units_row: The row after the header of CSV files holds units and is skipped.
+        skip_rows: Lines before the header of CSV files, such as those of an oscilloscope about the
+            recording; where `header` is given, lines before the rows.
         recordings: How raw recordings become rows; by default a row of the data is an example. The
             keys above say how the raw tables are written.
         path_columns: Columns of the table with paths of pictures, sounds or signals, by name. See
@@ -164,6 +166,7 @@ class Data:
     thousands: Thousands | None = None
     header: tuple[Column, ...] | None = None
     units_row: bool = False
+    skip_rows: Annotated[int, Field(ge=0)] = 0
     recordings: Recordings | None = None
     path_columns: dict[str, PathColumn] = Field(default_factory=dict)
 
@@ -204,7 +207,7 @@ class Data:
                 raise ValueError(f"`{name}` does not go with `path_columns`; remove one of them")
 
     def _check_sql(self) -> None:
-        for name in ("format", "recordings", "header", "units_row", "delimiter"):
+        for name in ("format", "recordings", "header", "units_row", "skip_rows", "delimiter"):
             if getattr(self, name):
                 raise ValueError(f"`{name}` describes files and does not go with `sql`; remove it")
 
@@ -221,6 +224,7 @@ class Data:
             delimiter=self.delimiter,
             header=self.header,
             units_row=self.units_row,
+            skip_rows=self.skip_rows,
         )
 
     @property

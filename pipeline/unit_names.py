@@ -13,7 +13,7 @@ UNITS = {
     "ohm": "Ohm", "nm": "Nm", "n": "N", "kn": "kN",
     "bar": "bar", "mbar": "mbar", "pa": "Pa", "kpa": "kPa", "mpa": "MPa", "psi": "psi",
     "mm": "mm", "cm": "cm", "m": "m", "km": "km", "um": "µm", "inch": "in", "miles": "mi",
-    "ms": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s", "min": "min",
+    "ns": "ns", "us": "µs", "ms": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s", "min": "min",
     "minutes": "min", "h": "h", "hours": "h", "days": "d",
     "kg": "kg", "g": "g", "mg": "mg", "t": "t", "l": "l", "ml": "ml", "lpm": "l/min",
     "pct": "%", "percent": "%", "%": "%", "deg": "°", "rad": "rad", "db": "dB", "ppm": "ppm",

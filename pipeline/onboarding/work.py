@@ -222,7 +222,7 @@ class Work:
             return
         self.open.pop(name)
         num_samples, lengths = choice.num_samples, choice.lengths
-        feature = Signal(num_samples=num_samples, unit=unit_of(name), lengths=lengths)
+        feature = Signal(num_samples=num_samples, unit=column.unit, lengths=lengths)
         self.features[name] = (feature, choice.reason)
         self.gap_share = max(self.gap_share, column.tally.num_gapped / column.num_rows)
         if lengths is not None:

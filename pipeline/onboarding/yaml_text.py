@@ -252,6 +252,9 @@ def _layout(table: Table) -> Iterator[str]:
         yield f"  delimiter: {_quoted_json(layout.delimiter)}"
     if layout.encoding != "utf-8":
         yield f"  encoding: {layout.encoding}"
+    if layout.skip_rows:
+        yield from _comment("Lines before the table, such as a header of an instrument.", "  ")
+        yield f"  skip_rows: {layout.skip_rows}"
     if layout.header is not None:
         yield f"  header: [{', '.join(scalar(name) for name in layout.header)}]"
     if layout.units_row:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files import csv_header, encodings, sources
+from pipeline.reading.files.header_block import TableStart, find_common_block
 from pipeline.reading.files.pieces import Format, Piece
 from pipeline.unit_names import holds_digits, unit_text
 
@@ -40,6 +41,9 @@ def find_layout(files: Sequence[str], header: tuple[str, ...] | None) -> FoundLa
         InputError: The files differ in encoding or delimiter, or have no header.
     """
     layout = CsvLayout(encoding=encodings.detect_common_encoding(files), header=header)
+    block = _find_block(files) if header is None else None
+    if block is not None:
+        layout = block.layout(layout.encoding)
     layouts = {file: _with_delimiter(file, layout) for file in files}
     first = layouts[files[0]]
     for file, other in layouts.items():
@@ -48,9 +52,19 @@ def find_layout(files: Sequence[str], header: tuple[str, ...] | None) -> FoundLa
                 f"{files[0]} separates its columns by {first.delimiter!r}, {file} by "
                 f"{other.delimiter!r}. Give files of one layout."
             )
+    if block is not None:
+        units = tuple(block.units.items()) if first.units_row else ()
+        return FoundLayout(layout=replace(first, units=units), units=block.units)
     if header is None:
         _check_header(files[0], first)
     return _with_units(files[0], "csv", first)
+
+
+def _find_block(files: Sequence[str]) -> TableStart | None:
+    """Returns where the tables start if lines are before them; a mark before names is theirs."""
+    block = find_common_block(files)
+    is_mark = block is not None and block.header is not None and block.skip_rows == 1
+    return None if is_mark else block
 
 
 def find_sheet_layout(files: Sequence[str], header: tuple[str, ...] | None) -> FoundLayout:

@@ -53,6 +53,7 @@ def profile_with_paths(
         delimiter=layout.delimiter,
         header=layout.header,
         units_row=layout.units_row,
+        skip_rows=layout.skip_rows,
         decimal=table.decimal,
     )
     with tempfile.TemporaryDirectory(prefix="faultline-") as folder:

@@ -66,7 +66,11 @@ def profile_recordings(
             features = _split_off_bytes(assembled, options.bytes_column, options.media, path)
         table = read_table(path, discovery.label, reading)
     left_out = _left_out(discovery, table)
-    columns = {name: column for name, column in table.columns.items() if name not in left_out}
+    columns = {
+        name: replace(column, unit_in_row=formats.units.get(name, ""))
+        for name, column in table.columns.items()
+        if name not in left_out
+    }
     origin = Origin(
         recordings=options,
         data=discovery.data,

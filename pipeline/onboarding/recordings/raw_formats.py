@@ -11,14 +11,16 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, CsvLayout
 from pipeline.config import Data
+from pipeline.counting import count
 from pipeline.onboarding.profile.formats import TableFacts, Written, decide_formats
-from pipeline.onboarding.profile.layout import find_layout
+from pipeline.onboarding.profile.layout import FoundLayout, find_layout
 from pipeline.onboarding.profile.sentinels import find_sentinels, sentinel_marks
 from pipeline.onboarding.profile.table import ReadOptions, check_spellings_of_names
 from pipeline.onboarding.profile.text_facts import TextFacts
 from pipeline.onboarding.profile.words import quoted
 from pipeline.reading import times
 from pipeline.reading.files import csv_header, encodings, sources
+from pipeline.reading.files.header_block import TableStart, find_common_block
 from pipeline.reading.files.pieces import SUFFIXES, suffix_of
 from pipeline.reading.recordings.beside import read_table
 from pipeline.reading.recordings.evidence.listing import has_rows
@@ -34,10 +36,12 @@ class RawFormats:
     Attributes:
         data: Keys of the config's `data` block.
         notes: What was found, in words.
+        units: Channel to unit, from a row of units.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
@@ -57,22 +61,36 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     if not files:
         return RawFormats()
     probes = probes_of(files)
-    layout = _layout(probes)
+    block = find_common_block([file for file in files if _format(file) == "csv"])
+    found = _layout(probes, block)
+    layout = found.layout
     names = {file: _names(file, layout) for file in files}
     check_spellings_of_names({file: own for file, own in names.items() if own})
     try:
-        columns = _columns(discovery, probes, layout, reading, num_batches=1)
+        columns = _columns(discovery, probes, found, reading, num_batches=1)
     except InputError:
-        columns = _columns(discovery, files, layout, reading, num_batches=None)
+        columns = _columns(discovery, files, found, reading, num_batches=None)
     columns |= _columns_of_events(discovery, columns, reading)
     notes = [f"{quoted(name)} is written as {_words(form)}" for name, form in columns.items()]
     data: dict[str, Any] = {"encoding": layout.encoding} if layout.encoding != "utf-8" else {}
+    if block is not None:
+        data["skip_rows"] = layout.skip_rows
+        data |= {"header": layout.header} if layout.header else {}
+        notes.append(_block_note(block))
     if layout.units_row:
         data["units_row"] = True
         notes.append("the row after the header holds units")
     if columns:
         data["columns"] = columns
-    return RawFormats(data=data, notes=tuple(notes))
+    return RawFormats(data=data, notes=tuple(notes), units=found.units)
+
+
+def _block_note(block: TableStart) -> str:
+    own = "those with the names among them" if block.header else "before the names of the columns"
+    return (
+        f"{count(block.skip_rows, 'line')} about the recording at the beginning of each file, "
+        f"{own}, skipped ({block.first_line!r})"
+    )
 
 
 def _tables(discovery: Discovery) -> list[str]:
@@ -102,16 +120,18 @@ def _format(file: str) -> Any:
     return SUFFIXES[suffix_of(file) or ""]
 
 
-def _layout(files: Sequence[str]) -> CsvLayout:
-    """Returns encoding and row of units of CSV files; a file's delimiter is its own.
+def _layout(files: Sequence[str], block: TableStart | None) -> FoundLayout:
+    """Returns encoding, lines before the table and units of CSV files; a delimiter is each one's.
 
     Raises:
         InputError: They have no header.
     """
     tables = [file for file in files if _format(file) == "csv"]
     if not tables:
-        return CsvLayout()
+        return FoundLayout()
     encoding = CsvLayout(encoding=encodings.detect_common_encoding(tables))
+    if block is not None:
+        return FoundLayout(layout=block.layout(encoding.encoding), units=block.units)
     headers = {tuple(csv_header.first_cells(file, encoding)): file for file in tables}
     if len(headers) > 1 and all(map(_is_row, headers)):
         shown = ", ".join(next(iter(headers))[:5])
@@ -122,7 +142,8 @@ def _layout(files: Sequence[str]) -> CsvLayout:
     names = next(iter(headers))
     header = names if csv_header.looks_like_data(names) else None
     first = find_layout(tables[:1], header=header)
-    return CsvLayout(encoding=encoding.encoding, units_row=first.layout.units_row)
+    layout = CsvLayout(encoding=encoding.encoding, units_row=first.layout.units_row)
+    return FoundLayout(layout=layout, units=first.units if layout.units_row else {})
 
 
 def _is_row(cells: Sequence[str]) -> bool:
@@ -133,13 +154,13 @@ def _is_row(cells: Sequence[str]) -> bool:
 def _columns(
     discovery: Discovery,
     files: Sequence[str],
-    layout: CsvLayout,
+    found: FoundLayout,
     reading: ReadOptions,
     *,
     num_batches: int | None,
 ) -> dict[str, ColumnFormat]:
     """Returns the formats of times and channels that are not plain."""
-    options = discovery.recordings
+    options, layout = discovery.recordings, found.layout
     others = {discovery.label, options.id_column if options.form == "long" else None}
     facts: dict[str, TextFacts] = {}
     for batch, is_csv in _batches(files, layout, num_batches):
@@ -153,7 +174,7 @@ def _columns(
     columns = {}
     for name, own in written.items():
         form = (
-            _time_form(name, own, facts[name])
+            _time_form(f"{name} {found.units.get(name, '')}", own, facts[name])
             if name == options.time_column
             else _number_form(own, facts[name], reading, decimal if decimal != base else None)
         )
@@ -200,7 +221,13 @@ def _decide(
 
 
 def _time_form(name: str, written: Written, facts: TextFacts) -> ColumnFormat | None:
-    """Returns the format of times that are neither ISO 8601 nor seconds."""
+    """Returns the format of times that are neither ISO 8601 nor seconds.
+
+    Args:
+        name: Their column, which may give their unit, and the unit in a row of units.
+        written: How they are written.
+        facts: What is known of all of them.
+    """
     form = written.form
     if form is not None and form.type == "time" and form.format not in (None, times.ISO):
         return ColumnFormat(type="time", format=form.format)

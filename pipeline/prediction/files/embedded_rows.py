@@ -74,6 +74,7 @@ def embedded_rows(data: str, spec: IngestSpec) -> Iterator[Rows]:
         delimiter=layout.delimiter,
         header=layout.header,
         units_row=layout.units_row,
+        skip_rows=layout.skip_rows,
     )
     path = str(Path(data).absolute())
     with tempfile.TemporaryDirectory(prefix="faultline-") as target:

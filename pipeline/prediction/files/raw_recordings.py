@@ -189,4 +189,5 @@ def _options(data: str, spec: IngestSpec, recordings: Recordings) -> Data:
         delimiter=layout.delimiter,
         header=layout.header,
         units_row=layout.units_row,
+        skip_rows=layout.skip_rows,
     )

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
@@ -33,7 +34,8 @@ class Header:
             `unnamed_N`.
         delimiter: The layout's, else that of a line such as `sep=;`, else the most frequent of
             comma, semicolon, tab and bar in the first record.
-        lines_before: Blank lines, and a line such as `sep=;`, before the first record.
+        lines_before: Lines before the first record: those that the layout skips, blank lines, and
+            a line such as `sep=;`.
     """
 
     names: tuple[str, ...]
@@ -47,6 +49,7 @@ class _FirstRecord:
     delimiter: str
     lines_before: int
     line: str
+    skipped: tuple[str, ...] = ()
 
 
 def read_header(path: str, layout: CsvLayout = PLAIN_LAYOUT) -> Header:
@@ -68,6 +71,7 @@ def read_header(path: str, layout: CsvLayout = PLAIN_LAYOUT) -> Header:
         names = _names(path, record.cells)
     else:
         names = _given_names(path, record, layout.header)
+        _check_skipped(path, record, names)
     return Header(names=names, delimiter=record.delimiter, lines_before=record.lines_before)
 
 
@@ -143,7 +147,12 @@ def looks_like_data(cells: Sequence[str]) -> bool:
     texts = [text for cell in cells if (text := trimmed(cell))]
     if len(set(texts)) < len(texts):
         return True
-    return len(texts) > 1 and all(_NUMBER.fullmatch(t) or _TIME.fullmatch(t) for t in texts)
+    return len(texts) > 1 and all(map(is_value, texts))
+
+
+def is_value(text: str) -> bool:
+    """Tells whether a trimmed text is a number or a time."""
+    return bool(_NUMBER.fullmatch(text) or _TIME.fullmatch(text))
 
 
 def has_value(names: Sequence[str]) -> bool:
@@ -220,7 +229,10 @@ def _first_record(path: str, layout: CsvLayout) -> _FirstRecord:
     whole = Piece(index=0, path=path, format="csv", layout=layout)
     try:
         with csv_streams.open_text(whole, errors="surrogateescape") as text:
-            numbered = ((number, line) for number, line in enumerate(text) if line.strip())
+            skipped = list(islice(text, layout.skip_rows))
+            numbered = (
+                (number, line) for number, line in enumerate(text, layout.skip_rows) if line.strip()
+            )
             lines_before, first = next(numbered, (0, ""))
             separator = _SEPARATOR_LINE.fullmatch(first.strip(_BLANKS_BUT_TAB))
             if separator:  # Excel reads this line and does not show it
@@ -231,7 +243,7 @@ def _first_record(path: str, layout: CsvLayout) -> _FirstRecord:
             cells = tuple(next(csv.reader(lines, delimiter=delimiter), []))
     except (OSError, csv.Error) as error:
         raise InputError(f"Cannot read {path}: {first_line(error)}.") from error
-    return _FirstRecord(cells, delimiter, lines_before, first)
+    return _FirstRecord(cells, delimiter, lines_before, first, tuple(skipped))
 
 
 def _check_delimiter(delimiter: str | None) -> None:
@@ -260,6 +272,29 @@ def _names(path: str, record: Sequence[str]) -> tuple[str, ...]:
     names = tuple(trimmed(name) or f"unnamed_{place}" for place, name in enumerate(record))
     check_unique(names, record, where=f"The header of {path}")
     return names
+
+
+def _check_skipped(path: str, record: _FirstRecord, names: Sequence[str]) -> None:
+    """Checks that the lines before the rows of a file are those of the files before it.
+
+    Raises:
+        InputError: A row of values is among them, or the line with the names has others.
+    """
+    last = next((line for line in reversed(record.skipped) if line.strip()), "")
+    cells = [trimmed(cell) for cell in next(csv.reader([last], delimiter=record.delimiter), [])]
+    if len(cells) == len(names) and looks_like_data(cells):
+        raise InputError(
+            f"data.skip_rows is {len(record.skipped)}, and the last of these lines in {path} is a "
+            f"row: {last.strip()[:40]!r}. Use files of one layout, or correct data.skip_rows."
+        )
+    for line in record.skipped:
+        texts = line.lstrip("#%/! \t").split(record.delimiter)
+        own = [trimmed(text).strip('"') for text in texts]
+        if len({*names} & {*own}) > 1 and own[: len(names)] != list(names):
+            raise InputError(
+                f"{path} has the columns {', '.join(own)}, and data.header says "
+                f"{', '.join(names)}. Use files of one layout."
+            )
 
 
 def _given_names(path: str, record: _FirstRecord, header: Sequence[str]) -> tuple[str, ...]:

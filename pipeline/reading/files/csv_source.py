@@ -385,8 +385,9 @@ def with_lines(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
     header = read_header(piece.path, piece.layout)
     records = (
         (line, record)
-        for line, record in csv_streams.csv_records(piece, header.delimiter)
-        if line > _lines_before(piece, header)
+        for line, record in csv_streams.csv_records(
+            piece, header.delimiter, skip_lines=_lines_before(piece, header)
+        )
     )
     first = piece.first_row + (0 if piece.has_header else 1)  # the header is row 0
     for row, (line, record) in enumerate(records, first):

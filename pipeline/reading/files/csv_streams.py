@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import IO, cast
 
 import pyarrow as pa
@@ -140,12 +141,20 @@ def open_text(piece: Piece, *, errors: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(buffered, encoding="utf-8-sig", errors=errors, newline="")
 
 
-def csv_records(piece: Piece, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields each non-blank record of a CSV piece with the line on which it starts."""
+def csv_records(
+    piece: Piece, delimiter: str, *, skip_lines: int = 0
+) -> Iterator[tuple[int, list[str]]]:
+    """Yields each non-blank record of a CSV piece with the line on which it starts.
+
+    Args:
+        piece: The file or a range of it.
+        delimiter: What divides its fields.
+        skip_lines: Lines before its first record.
+    """
     with open_text(piece, errors="backslashreplace") as text:
-        reader = csv.reader(text, delimiter=delimiter)
+        reader = csv.reader(islice(text, skip_lines, None), delimiter=delimiter)
         while True:
-            line = reader.line_num + 1
+            line = skip_lines + reader.line_num + 1
             record = next(reader, None)
             if record is None:
                 return

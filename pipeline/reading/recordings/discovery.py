@@ -12,6 +12,8 @@ from typing import Any
 
 from common.errors import InputError
 from pipeline.counting import count
+from pipeline.reading.files.header_block import find_block
+from pipeline.reading.files.pieces import SUFFIXES, suffix_of
 from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence.listing import (
     Listing,
@@ -19,7 +21,7 @@ from pipeline.reading.recordings.evidence.listing import (
     has_rows,
     read_frame,
 )
-from pipeline.reading.recordings.evidence.unread import check_names_no_unread, check_no_preamble
+from pipeline.reading.recordings.evidence.unread import check_names_no_unread
 from pipeline.reading.recordings.forms.files import FileForms
 from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery, Rows
 from pipeline.reading.recordings.forms.tables import TableForms
@@ -88,12 +90,18 @@ def _discover(
     if listing.foreign and len(listing.tables) < MANY_FILES and listing.is_folder:
         raise _foreign_error(listing)
     if len(listing.tables) >= MANY_FILES:
-        check_no_preamble(listing.tables[0])
+        _check_block(listing.tables[0])
     check_names_no_unread(listing)
     discovery = TableForms(**given).of_tables() if listing.tables else None
     if discovery is None and _is_mixed(path):
         raise _nameless_error(listing)
     return discovery
+
+
+def _check_block(table: str) -> None:
+    """Checks that lines before a table, if there are any, end with the names of its columns."""
+    if SUFFIXES.get(suffix_of(table) or "") == "csv":
+        find_block(table)
 
 
 def _nameless_error(listing: Listing) -> InputError:

@@ -57,6 +57,7 @@ def write_rows(
 def _csv_text(rows: pa.RecordBatch, spec: IngestSpec, delimiter: str) -> str:
     names = spec.layout.header or rows.schema.names
     text = io.StringIO(newline="")
+    text.write("\n" * spec.layout.skip_rows)
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     if spec.layout.header is None:
         writer.writerow(names)

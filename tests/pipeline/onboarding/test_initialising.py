@@ -424,9 +424,14 @@ def test_epoch_times_in_several_units_are_refused(tmp_path):
         init(tmp_path, _with_column(tmp_path, cells))
 
 
-def test_lines_above_the_header_are_named(tmp_path):
+def test_lines_above_the_header_are_skipped_or_named(tmp_path):
     path = _with_column(tmp_path, list(range(300)))
-    path.write_text(f"Pump 7\nexported;2024\n\n{path.read_text()}")
+    table = path.read_text()
+    path.write_text(f"Pump 7\nexported;2024\n\n{table}")
+    assert init(tmp_path, path).data.skip_rows == 3
+    # A table that begins with a column of texts cannot be told from lines about it.
+    rows = [f"{'name' if not place else 'pump'},{row}" for place, row in enumerate(table.split())]
+    path.write_text("\n".join(["Pump 7", "exported;2024", "", *rows]))
     with pytest.raises(InputError, match="Line 4 has it: if that is the header, delete the lines"):
         init(tmp_path, path)
 

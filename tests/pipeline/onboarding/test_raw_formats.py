@@ -137,3 +137,27 @@ def test_another_spelling_of_a_channel_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"has the column `.alue` instead of `.alue`"):
         # The 18th file is none of the 16 whose values are probed.
         formats(tmp_path, *[table([0, 1, 2])] * 17, table([0, 1, 2], header="t,Value"))
+
+
+SCOPE = "Model,MSO4\nInterval,1e-3\n\nt,value\n"
+SAMPLES = "".join(f"{number},{number}.5\n" for number in range(9))
+
+
+def test_lines_before_the_table_and_its_units_are_declared(tmp_path):
+    text = f"{SCOPE}ms,V\n{SAMPLES}"
+    result = formats(tmp_path, text, text)
+    of_times = {"t": ColumnFormat(type="time", unit="ms", elapsed=True)}
+    assert result.data == {"skip_rows": 3, "units_row": True, "columns": of_times}
+    assert result.units == {"t": "ms", "value": "V"}
+
+
+def test_names_behind_a_mark_are_declared(tmp_path):
+    text = f"# device: 7\n# t,value\n# s,V\n{SAMPLES}"
+    result = formats(tmp_path, text, text)
+    assert result.data == {"skip_rows": 3, "header": ("t", "value")}
+    assert result.units == {"t": "s", "value": "V"}
+
+
+def test_a_file_with_other_lines_before_the_table_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"01\.csv has 4 lines before the names"):
+        formats(tmp_path, SCOPE + SAMPLES, f"Serial,9\n{SCOPE}{SAMPLES}")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +15,7 @@ from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files.csv_header import read_header
 from pipeline.reading.files.encodings import detect_encoding
+from pipeline.reading.files.header_block import find_block
 from pipeline.reading.files.listing import divide, matching_files
 from pipeline.reading.files.pieces import SUFFIXES, open_stream, suffix_of
 from pipeline.reading.recordings.beside import read_table
@@ -152,20 +154,28 @@ def read_frame(path: str) -> pd.DataFrame:
         if suffix_of(path, _SHEETS):
             sheet: pd.DataFrame = read_table(Path(path), key="labels").to_pandas()
             return sheet.map(_as_text).apply(_as_numbers)
-        encoding = detect_encoding(path)
-        frame = pd.read_csv(
-            path,
-            sep=read_header(path, CsvLayout(encoding=encoding)).delimiter,
-            encoding=encoding,
-            nrows=MAX_ROWS,
-            skipinitialspace=True,
-            low_memory=False,
-        )
+        frame = _read_csv(path, nrows=MAX_ROWS, skipinitialspace=True, low_memory=False)
     except (InputError, ValueError, pa.ArrowException, OSError) as error:
         raise UnreadableTableError(f"{path} cannot be read as a table: {error}.") from error
     frame.columns = [str(name).strip() for name in frame.columns]
     _check_names(path, list(frame.columns))
     return _without_units(frame.apply(_with_decimal_points))
+
+
+def _read_csv(path: str, **options: Any) -> pd.DataFrame:
+    """Reads a CSV file from where its table starts."""
+    encoding = detect_encoding(path)
+    block = find_block(path)
+    layout = block.layout(encoding) if block else CsvLayout(encoding=encoding)
+    if layout.header is not None:
+        options |= {"names": list(layout.header), "header": None, "index_col": False}
+    return pd.read_csv(
+        path,
+        sep=read_header(path, layout).delimiter,
+        encoding=encoding,
+        skiprows=layout.skip_rows,
+        **options,
+    )
 
 
 def _to_frame(batch: pa.RecordBatch) -> pd.DataFrame:
@@ -195,14 +205,7 @@ def has_decimal_commas(path: str) -> bool:
     """Tells whether numbers of a CSV file have a decimal comma."""
     if SUFFIXES.get(suffix_of(path) or "") != "csv":
         return False
-    encoding = detect_encoding(path)
-    frame = pd.read_csv(
-        path,
-        sep=read_header(path, CsvLayout(encoding=encoding)).delimiter,
-        encoding=encoding,
-        nrows=1_000,
-        dtype=str,
-    )
+    frame = _read_csv(path, nrows=1_000, dtype=str)
     return any(
         frame[name].dropna().str.fullmatch(r"\s*[+-]?\d+,\d+\s*").any() for name in frame.columns
     )

@@ -34,8 +34,9 @@ MIN_SAMPLES = 8
 _MIN_STREAM_SAMPLES = 500
 _TIME_WORDS = {
     "time", "timestamp", "datetime", "date", "ts", "t", "stamp", "zeit", "utc", "elapsed",
-    "seconds", "cycle", "cycles", "step", "tick", "sample",
+    "second", "seconds", "cycle", "cycles", "step", "tick", "sample",
 }  # fmt: skip
+_LABVIEW_TIME = "x_value"
 MIN_POSITIVE_WINDOWS = 30
 _MIN_WINDOW = 8
 # Fewer streams are no basis for a verdict on new ones: three splits would have a few each.
@@ -105,7 +106,8 @@ def time_column(frame: pd.DataFrame, not_time: Sequence[str] = ()) -> str | None
 def is_named_as_time(name: str) -> bool:
     """Tells whether a column such as `time_s` or `t` is named as one of times."""
     words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
-    return bool(_TIME_WORDS.intersection((words or [""])[:1] + words[-1:] + words[-2:-1]))
+    ends = {*(words or [""])[:1], *words[-2:]}
+    return name.lower() == _LABVIEW_TIME or bool(_TIME_WORDS & ends)
 
 
 def time_values(column: pd.Series, *, is_named: bool = True) -> Floats | None:

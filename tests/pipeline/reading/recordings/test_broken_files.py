@@ -395,3 +395,38 @@ def test_a_long_table_without_recordings_is_refused(tmp_path: Path, rows_of_tabl
         InputError, match=r"No recording of long\.csv can be used|No channels found"
     ):
         assembled(tmp_path, "long.csv", form="long", id_column="id")
+
+
+@pytest.mark.parametrize(
+    ("options", "above", "wrong", "reason"),
+    [
+        # One line less or more than skip_rows: other names, so that no channel is there.
+        ({"skip_rows": 2}, ["Model,X", "", "t,acc"], ["Model,X", "t,acc"], "no column `t`"),
+        ({"skip_rows": 1}, ["Model,X", "t,acc"], ["Model,X", "Serial,7", "t,acc"], "no column `t`"),
+        (
+            {"skip_rows": 2, "header": ("t", "acc")},
+            ["# X", "# t,acc"],
+            ["# t,acc"],
+            "the last of these lines in .* is a row",
+        ),
+    ],
+)
+def test_a_recording_with_other_lines_before_its_table_is_bad(
+    tmp_path: Path, options: Any, above: list[str], wrong: list[str], reason: str
+):
+    samples = [f"0.{number},{number}" for number in range(4)]
+    for name in ("1_ok", "2_bad", "3_ok"):
+        write_csv(tmp_path / f"raw/{name}.csv", [*above, *samples])
+    write_csv(tmp_path / "raw/4_bad.csv", [*wrong, *samples])
+    result = assembled(
+        tmp_path,
+        "raw",
+        form="files",
+        label_pattern="_(ok|bad)",
+        time_column="t",
+        channels=("acc",),
+        data={"max_bad_rows": 1, **options},
+    )
+    assert [row["acc"] for row in rows(result)] == [[0.0, 1.0, 2.0, 3.0]] * 3
+    [bad] = result.bad
+    assert re.search(reason, bad.reason)

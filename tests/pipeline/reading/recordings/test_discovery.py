@@ -397,12 +397,11 @@ def test_a_table_that_names_none_of_the_tables_below_is_refused(tmp_path):
         found(tmp_path)
 
 
-def test_lines_before_the_header_are_refused_with_the_file(tmp_path):
+def test_lines_before_the_header_are_skipped(tmp_path):
     write_labelled_runs(tmp_path, samples(20).drop(columns="label"))
     for path in (tmp_path / "runs").iterdir():
         path.write_text("Device: 7\nOperator: ann\n\n" + path.read_text())
-    with pytest.raises(InputError, match=r"r0\.csv cannot be read as a table"):
-        found(tmp_path)
+    assert found(tmp_path).recordings.time_column == "timestamp"
 
 
 def test_a_drawing_beside_tables_makes_them_no_pictures(tmp_path):

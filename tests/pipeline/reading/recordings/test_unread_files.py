@@ -4,6 +4,7 @@ import pytest
 
 from common.errors import InputError
 from pipeline.reading.recordings.discovery import discover
+from pipeline.recording_options import Recordings
 
 ROWS = [f"{number},{number * 2}" for number in range(12)]
 
@@ -20,16 +21,24 @@ def find(folder, **options):
 
 
 @pytest.mark.parametrize(
-    ("lines", "message"),
+    ("lines", "time"),
     [
-        (["Model,X,1", "", "Scale,1e-6,s", "TIME,CH1", *ROWS], "3 lines .* are in line 4"),
-        (["# sensor 7", "# t,a", *ROWS], "1 line .* are in line 2"),
-        (["X,CH1,Start,Increment", "Sequence,Volt,-1,1e-6", *ROWS], "no line with the names of"),
+        (["Model,X,1", "", "Scale,1e-6,s", "TIME,CH1", *ROWS], "TIME"),
+        (["# sensor 7", "# t,a", *ROWS], "t"),
+        (["Writer\t2", "***End_of_Header***", "X_Value\tA\tComment",
+          *[row.replace(",", "\t") for row in ROWS]], "X_Value"),
     ],
-)
-def test_lines_about_the_recording_before_the_names_are_refused(tmp_path, lines, message):
+)  # fmt: skip
+def test_lines_about_the_recording_before_the_names_are_skipped(tmp_path, lines, time):
     write_files(tmp_path, lines)
-    with pytest.raises(InputError, match=message):
+    assert find(tmp_path).recordings == Recordings(
+        form="files", label_from="folder", time_column=time
+    )
+
+
+def test_lines_about_the_recording_without_names_of_columns_are_refused(tmp_path):
+    write_files(tmp_path, ["X,CH1,Start,Increment", "Sequence,Volt,-1,1e-6", *ROWS])
+    with pytest.raises(InputError, match=r"begins with 2 lines .* no line with the names of"):
         find(tmp_path)
 
 
