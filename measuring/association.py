@@ -41,6 +41,34 @@ def likeness(codes: Ints, numbers: Floats) -> float:
     return (between - within) / total if total > 0 else 0.0
 
 
+def agreement(codes: Ints, values: Ints) -> float:
+    """Returns how often two rows of one group have the same value, corrected for chance, at most 1.
+
+    0 if rows of a group agree no more than any two rows, and where no row has a group in common
+    with another one.
+
+    Args:
+        codes: int64 [rows], each row's group; negative for none.
+        values: int64 [rows], each row's value; negative where missing, which is a value too.
+
+    References:
+        Fleiss, Measuring nominal scale agreement among many raters, Psychological Bulletin 76(5),
+        1971, with the shares of all rows.
+    """
+    valid = codes >= 0
+    _, groups = np.unique(codes[valid], return_inverse=True)
+    _, places = np.unique(values[valid], return_inverse=True)
+    num_rows = np.bincount(groups)
+    pairs = float((num_rows * (num_rows - 1.0)).sum())
+    shares = np.bincount(places) / max(1, len(places))
+    by_chance = float((shares**2).sum())
+    if not pairs or by_chance == 1:
+        return 0.0
+    cells = np.unique(groups * (int(places.max()) + 1) + places, return_counts=True)[1]
+    observed = float((cells * (cells - 1.0)).sum()) / pairs
+    return (observed - by_chance) / (1 - by_chance)
+
+
 def means_by_code(codes: Floats, values: Floats) -> Floats:
     """Returns the mean of `values` for each distinct code, in ascending order of the codes.
 

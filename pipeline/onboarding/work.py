@@ -472,9 +472,10 @@ class Work:
         named = self.decisions.group
         decided = [name for name, _ in self._decided_out() if name not in self.times]
         candidates = self.in_order({*self.open, *decided} - {named})
-        numeric = [name for name, c in self.open.items() if c.is_number and c.num_distinct > 2]
+        kinds = ("int", "float", "text", "truth")
+        compared = [n for n, c in self.open.items() if c.kind in kinds and c.num_distinct >= 2]
         groups = find_groups(
-            self.table.columns, candidates, numeric, **self.origin.options_of_groups
+            self.table.columns, candidates, compared, **self.origin.options_of_groups
         )
         kept = [g for g in groups if g.name in self.decisions.kept]
         if self.decisions.strategy is None:
@@ -484,9 +485,9 @@ class Work:
             if group.doubt and named is None:
                 self.notes.append(
                     f"{quoted(group.name)} may mark rows that belong together ({group.reason}), "
-                    f"but also measure something: {group.doubt}. It is taken for a measurement, "
-                    "and rows of the same value may be in different splits. If it names a machine,"
-                    f" batch or the like, run `init` with `--group {group.name}`."
+                    f"but {group.doubt}. So rows of the same value may be in different splits. If "
+                    "the model will judge rows of other values, as of new machines or batches, run "
+                    f"`init` with `--group {group.name}`."
                 )
         groups = [group for group in groups if not group.doubt]
         return groups if named is None else [named_group(self.table.columns[named]), *groups]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from measuring.association import (
+    agreement,
     likeness,
     means_by_code,
     order_p_value,
@@ -74,3 +75,11 @@ def test_separation_needs_confidence_and_values():
 def test_infinite_scores_are_ranked():
     positive = np.arange(200) >= 100
     assert separation(np.where(positive, np.inf, 0.0), positive) == 1.0
+
+
+def test_agreement_counts_pairs_of_a_group_against_chance():
+    # Groups 0 and 1 of two rows: one pair agrees, one does not. By chance: (3/4)² + (1/4)² = 5/8.
+    groups, values = np.array([0, 0, 1, 1, -1]), np.array([2, 2, 2, 3, 2])
+    assert agreement(groups, values) == pytest.approx((1 / 2 - 5 / 8) / (1 - 5 / 8))
+    assert agreement(np.array([0, 0, 1, 1]), np.array([2, 2, 3, 3])) == 1.0
+    assert agreement(np.arange(4), np.array([2, 2, 3, 3])) == 0.0  # no pair

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from measuring.association import likeness, means_by_code, order_p_value
+from measuring.association import agreement, likeness, means_by_code, order_p_value
 from pipeline.counting import count
 from pipeline.onboarding.findings.identifiers import UNIQUE_SHARE
 from pipeline.onboarding.profile.table import Column
@@ -19,7 +19,8 @@ _OWNERS = {
     "car", "truck", "customer", "user", "client", "subject", "person", "site", "station", "plant",
     "turbine", "recording", "session", "batch", "lot", "run", "experiment", "circuit", "building",
     "robot", "wafer", "account", "household", "aircraft", "flight", "trial", "specimen", "host",
-    "speaker", "stretch",
+    "speaker", "stretch", "mother", "family", "student", "employee", "animal", "participant",
+    "respondent", "donor", "case",
 }  # fmt: skip
 # Things that also give their names to readings (a battery of 80, cycle 15): whole numbers of such
 # a name must not be in an order that other columns follow.
@@ -48,14 +49,22 @@ _MEASURED_WORDS = {
 _MIN_GROUPS = 5
 _MIN_GROUPS_BY_LIKENESS = 20
 _MIN_STEADY_GROUPS = 20
-_MIN_ROWS_A_GROUP = 3.0
+_MIN_ROWS_A_GROUP = 3.0  # with fewer, rows must be alike in several columns
+_MIN_REPEATED = 40  # rows with the value of an earlier one
+_MIN_ALIKE_COLUMNS = 2
 _MAX_LIKENESS_COLUMNS = 40
-_ALIKE = 0.9
+_ALIKE = 0.9  # intraclass correlation of numbers
+_AGREE = 0.95  # corrected for chance
+_MAX_CATEGORIES = 20
+_MAX_NEIGHBOURS = 0.5  # agreement of neighbouring values
 _MIN_DENSITY = 0.5  # of the whole numbers between the smallest and the largest
 _PANEL_SHARE = 0.95  # of the values that must be equally frequent
 _ORDER_LEVEL = 0.01  # of all tests for an order together
 
+_PLACE = "as for a place, most other columns differ between rows of one value"
+
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +75,7 @@ class Group:
         name: Name of the column.
         num_groups: Number of its distinct values in the sample.
         reason: Why it is a group column.
-        doubt: Why it may be a measured quantity instead; empty if it is not.
+        doubt: Why it may be a measured quantity or a mere category; empty if it is a group.
     """
 
     name: str
@@ -75,10 +84,23 @@ class Group:
     doubt: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """How rows of one value are alike.
+
+    Attributes:
+        words: In words, with the median over the columns.
+        is_most: In half of all columns, not only of the measurements.
+    """
+
+    words: str
+    is_most: bool
+
+
 def find_groups(
     columns: Mapping[str, Column],
     candidates: Sequence[str],
-    numeric: Sequence[str],
+    compared: Sequence[str],
     *,
     min_groups: int = _MIN_GROUPS,
 ) -> list[Group]:
@@ -90,16 +112,13 @@ def find_groups(
     Args:
         columns: All columns.
         candidates: Possible group columns: texts and whole numbers.
-        numeric: Measurements, which should be similar within a group.
+        compared: Measurements and categories, which should be alike within a group.
         min_groups: Fewest values of a group column.
     """
     groups = []
     for name in candidates:
-        others = {
-            other: columns[other].sample
-            for other in numeric[: _MAX_LIKENESS_COLUMNS + 1]
-            if other != name
-        }
+        others = [columns[other] for other in compared if other != name]
+        others = others[:_MAX_LIKENESS_COLUMNS]
         group = _judge(columns[name], others, min_groups)
         if group is not None:
             groups.append(group)
@@ -134,7 +153,7 @@ def lies_within(inner: Column, outer: Column) -> bool:
     return bool(pairs.shape[1] == len(np.unique(inner.codes[valid])))
 
 
-def _judge(column: Column, others: Mapping[str, Floats], min_groups: int) -> Group | None:
+def _judge(column: Column, others: Sequence[Column], min_groups: int) -> Group | None:
     if not _may_group(column, min_groups):
         return None
     groups, rows = column.num_distinct, column.num_sampled
@@ -143,13 +162,21 @@ def _judge(column: Column, others: Mapping[str, Floats], min_groups: int) -> Gro
     if naming is not None:
         reason = f"its name and {sizes}"
     else:
-        icc = _icc_of_groups(column, others)
-        if icc is None:
+        alike = find_likeness(column.codes, others)
+        if alike is None:
             return None
-        reason = f"{sizes}; rows with the same value are similar (intraclass correlation {icc:.2f})"
+        reason = f"{sizes}; {alike.words}"
+        if column.kind == "text" and not alike.is_most:
+            return Group(name=column.name, num_groups=groups, reason=reason, doubt=_PLACE)
     is_sure = column.kind == "text" or naming == "surely" or (naming and _is_panel(column))
-    doubt = "" if is_sure else arithmetic(column, others)
+    doubt = "" if is_sure or _is_name(column, others) else _doubt(column, others)
     return Group(name=column.name, num_groups=groups, reason=reason, doubt=doubt)
+
+
+def _doubt(column: Column, others: Sequence[Column]) -> str:
+    numbers = {one.name: one.sample for one in others if one.is_number and one.num_distinct > 2}
+    reason = arithmetic(column, numbers)
+    return f"it may measure something: {reason}" if reason else ""
 
 
 def _may_group(column: Column, min_groups: int) -> bool:
@@ -177,7 +204,10 @@ def _is_panel(column: Column) -> bool:
 
 def _naming(words: Sequence[str], num_groups: int) -> str | None:
     """Returns whether a name is that of what rows belong to: `surely`, `perhaps` or None."""
-    last, things = words[-1], _OWNERS | _THINGS
+    things = _OWNERS | _THINGS
+    if words[-1].endswith("id") and words[-1].removesuffix("id") in things:  # `caseid`
+        words = [*words[:-1], words[-1].removesuffix("id"), "id"]
+    last = words[-1]
     identified = last in ID_WORDS and num_groups >= 2 * _MIN_GROUPS
     compound = len(words) > 1 and set(words[-2:]) <= things
     if not (identified or last in things or compound):
@@ -196,15 +226,67 @@ def _is_named_as_measurement(column: Column, words: Sequence[str]) -> bool:
     return bool(_MEASURED_WORDS.intersection(words)) or is_index or is_count or bool(column.unit)
 
 
-def _icc_of_groups(column: Column, others: Mapping[str, Floats]) -> float | None:
-    """Returns how similar rows of one value are, or None where they are no groups."""
-    groups, rows = column.num_distinct, column.num_sampled
-    if groups < _MIN_GROUPS_BY_LIKENESS or rows / groups < _MIN_ROWS_A_GROUP or not others:
+def find_likeness(codes: Ints, others: Sequence[Column]) -> Likeness | None:
+    """Returns how rows of one value are alike, or None where they are no groups.
+
+    They must be alike in half of the measurements, and for a text to be a group in half of all
+    columns: a place is no group because its coordinates are the same in all of its rows.
+
+    Args:
+        codes: int64 [sampled rows], the value of each row; negative for none.
+        others: Measurements and categories.
+    """
+    sizes = np.bincount(codes[codes >= 0])
+    sizes = sizes[sizes > 0]
+    if len(sizes) < _MIN_GROUPS_BY_LIKENESS or sizes.sum() - len(sizes) < _MIN_REPEATED:
         return None
-    iccs = [likeness(column.codes, values) for values in others.values()]
-    if sum(icc >= _ALIKE for icc in iccs) < 0.5 * len(iccs):
+    all_others = [_likeness_of(codes, other) for other in others]
+    measured = [
+        one
+        for one, other in zip(all_others, others, strict=True)
+        if other.is_number and other.num_distinct > 2
+    ]
+    are_few = sizes.mean() < _MIN_ROWS_A_GROUP
+    is_most = _are_alike(all_others, _MIN_ALIKE_COLUMNS if are_few else 1)
+    # A kind of question or part also has one value of each category of its own in many rows.
+    if not (is_most if are_few else _are_alike(measured, 1)):
         return None
-    return float(np.median(iccs))
+    median = float(np.median([strength for strength, _ in (all_others if is_most else measured)]))
+    words = f"rows with the same value are similar (intraclass correlation {median:.2f})"
+    return Likeness(words=words, is_most=is_most)
+
+
+def _are_alike(likenesses: Sequence[tuple[float, bool]], least: int) -> bool:
+    num_alike = sum(is_alike for _, is_alike in likenesses)
+    return num_alike >= max(least, 0.5 * len(likenesses))
+
+
+def _likeness_of(codes: Ints, other: Column) -> tuple[float, bool]:
+    """Returns how alike the rows of one value are in another column, and whether that is much."""
+    agreed = agreement(codes, other.codes)
+    if not other.is_number or agreed >= _AGREE:
+        return agreed, agreed >= _AGREE
+    correlation = likeness(codes, other.sample)
+    return correlation, correlation >= _ALIKE
+
+
+def _is_name(column: Column, others: Sequence[Column]) -> bool:
+    """Whether whole numbers of few rows each name something: categories jump with them.
+
+    Mothers numbered by village: all children of one have the mother's school and work, and those
+    of the next number another one's. What a quantity determines changes seldom with it.
+    """
+    numbers = column.sample
+    values, first, codes = np.unique(numbers, return_index=True, return_inverse=True)
+    if not np.isfinite(values).all() or len(numbers) >= _MIN_ROWS_A_GROUP * len(values):
+        return False
+    pairs = np.repeat(np.arange((len(values) + 1) // 2), 2)[: len(values)]
+    jumping = 0
+    for other in others:
+        is_category = 2 <= other.num_distinct <= _MAX_CATEGORIES
+        if is_category and agreement(codes, other.codes) >= _AGREE:
+            jumping += agreement(pairs, other.codes[first]) <= _MAX_NEIGHBOURS
+    return jumping >= _MIN_ALIKE_COLUMNS
 
 
 def arithmetic(column: Column, others: Mapping[str, Floats]) -> str:

@@ -75,7 +75,7 @@ def test_values_far_apart_measure_although_their_rows_are_alike():
     sensors = _codes_with_likeness(joules)
     assert _groups(_column("qq", joules), *sensors) == []
     assert _doubts(_column("qq", joules), *sensors) == [
-        "its 30 values are far apart, from 100 to 90000"
+        "it may measure something: its 30 values are far apart, from 100 to 90000"
     ]
 
 
@@ -90,7 +90,7 @@ def test_a_thing_that_gives_its_name_to_a_reading_is_no_group_if_sensors_follow_
     reading = RNG.integers(0, 100, 2_000)
     sensor = 3.0 * reading + RNG.normal(0, 60, 2_000)
     assert _groups(_column(name, reading), sensor) == []
-    assert _doubts(_column(name, reading), sensor) == ["`s0` changes steadily with its value"]
+    assert _doubts(_column(name, reading), sensor) == ["it may measure something: `s0` changes steadily with its value"]
 
 
 @pytest.mark.parametrize("name", ["batch", "lot_no", "run", "machine_id", "batch_number"])
@@ -181,7 +181,62 @@ def test_a_number_with_as_many_rows_for_each_value_is_a_group_however_far_apart(
     assert "far apart" in _doubts(varied)[0]
 
 
-@pytest.mark.parametrize("name", ["patient_nbr", "PatientNbr"])
+def _mothers(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Children of 600 mothers, one to three each, in 60 villages; numbered by village."""
+    mother = np.repeat(np.arange(600), rng.integers(1, 4, 600))
+    return {
+        "mother": mother,
+        "school": rng.choice(["none", "some", "all"], 600)[mother],
+        "work": rng.choice(["yes", "no"], 600)[mother],
+        "height": rng.normal(160, 8, 600).round(1)[mother],
+        "village_size": rng.integers(100, 900, 60)[mother // 10],
+        "weight": rng.normal(3.2, 0.4, len(mother)).round(2),
+        "birth": rng.integers(1, 4, len(mother)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["text", "int"])
+def test_persons_of_two_rows_each_are_groups_whatever_their_name(kind):
+    table = _mothers(np.random.default_rng(1))
+    mother = table.pop("mother")
+    names = np.char.mod("F%d", mother * 7919 % 10_007) if kind == "text" else mother
+    columns = {
+        name: _column(name, values, "text" if values.dtype.kind == "U" else "float")
+        for name, values in table.items()
+    }
+    columns["moms"] = _column("moms", names, kind)
+    groups = find_groups(columns, ["moms"], list(columns))
+    assert [(group.name, group.doubt) for group in groups] == [("moms", "")]
+    # A category has few rows of a value in common with the others.
+    assert not find_groups(columns, ["school"], list(columns))
+
+
+def test_an_item_is_no_group_because_categories_belong_to_it():
+    item = RNG.integers(0, 24, 2_000)
+    columns = {
+        "anger": _column("anger", RNG.normal(size=2_000), "float"),
+        "mode": _column("mode", np.array(["do", "want"])[item % 2], "text"),
+        "type": _column("type", np.array(["curse", "scold", "shout"])[item % 3], "text"),
+        "item": _column("item", np.char.mod("i%d", item), "text"),
+    }
+    assert find_groups(columns, ["item"], list(columns)) == []
+
+
+def test_a_place_is_no_group_because_of_its_coordinates():
+    place = RNG.integers(0, 60, 2_000)
+    columns = {
+        "lat": _column("lat", RNG.normal(45, 1, 60)[place], "float"),
+        "long": _column("long", RNG.normal(9, 1, 60)[place], "float"),
+        "speed": _column("speed", RNG.normal(size=2_000), "float"),
+        "kind": _column("kind", RNG.choice(["a", "b", "c"], 2_000), "text"),
+        "sex": _column("sex", RNG.choice(["m", "f"], 2_000), "text"),
+        "town": _column("town", np.char.mod("t%d", place), "text"),
+    }
+    [group] = find_groups(columns, ["town"], list(columns))
+    assert group.doubt.startswith("as for a place")
+
+
+@pytest.mark.parametrize("name", ["patient_nbr", "PatientNbr", "patientid", "CASEID"])
 def test_the_number_of_a_person_is_a_group_by_any_abbreviation(name):
     numbers = np.sort(RNG.choice(10_000_000, 400, replace=False))
     assert _groups(_column(name, RNG.choice(numbers, 2_000))) == [name]
