@@ -21,7 +21,7 @@ from pipeline.onboarding.profile.words import quoted
 from pipeline.reading import times
 from pipeline.reading.files import csv_header, encodings, sources
 from pipeline.reading.files.header_block import TableStart, find_common_block
-from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+from pipeline.reading.files.pieces import format_of
 from pipeline.reading.recordings.beside import read_table
 from pipeline.reading.recordings.evidence.listing import has_rows
 from pipeline.reading.recordings.forms.request import Discovery
@@ -100,7 +100,7 @@ def _tables(discovery: Discovery) -> list[str]:
         return []
     beside = [Path(path) for path in (options.labels, options.events) if path]
     _, files = list_raw_files(discovery.path, "table", folder=Path(), others=beside)
-    kinds = {file: SUFFIXES.get(suffix_of(file) or "") for file in files}
+    kinds = {file: format_of(file) for file in files}
     return [
         file
         for file, kind in kinds.items()
@@ -117,7 +117,7 @@ def _is_readable_sheet(file: str) -> bool:
 
 
 def _format(file: str) -> Any:
-    return SUFFIXES[suffix_of(file) or ""]
+    return format_of(file)
 
 
 def _layout(files: Sequence[str], block: TableStart | None) -> FoundLayout:
@@ -260,7 +260,7 @@ def _columns_of_events(
     if options.events is None:
         return {}
     table = read_table(Path(options.events), key="events")
-    is_csv = SUFFIXES.get(suffix_of(options.events) or "") == "csv"
+    is_csv = format_of(options.events) == "csv"
     facts = {name: TextFacts() for name in ("start", "end") if name in table.column_names}
     for name, one in facts.items():
         one.add(table[name].combine_chunks(), csv=is_csv, default_marks=reading.default_marks)

@@ -8,7 +8,7 @@ from common.errors import InputError
 from common.paths import tidy_path
 from pipeline.config import Config
 from pipeline.counting import count
-from pipeline.reading.recordings.raw.listing import list_raw_files
+from pipeline.reading.recordings.raw.listing import list_raw_files, text_suffix_of
 from pipeline.recording_options import Recordings
 
 
@@ -32,7 +32,8 @@ def find_raw_source(data: str, config: Config, recordings: Recordings) -> RawSou
 
     Of a folder that holds the training data, they are those that the config's `data.path` names:
     `init` had found that the others are none. Of another folder, they are all files except tables
-    that are called as the config's tables of labels and events are.
+    that are called as the config's tables of labels and events are. Files of text, such as `.txt`,
+    are read if `data.path` names their suffix.
 
     Args:
         data: A file, a folder or a glob.
@@ -47,7 +48,9 @@ def find_raw_source(data: str, config: Config, recordings: Recordings) -> RawSou
     own = _training_path(config)
     read = [] if own is None else _files(own, recordings, tables)
     if own is None or not read or not all(Path(file).is_relative_to(full) for file in read):
-        return RawSource(path=str(full), beside=tuple(tables))
+        texts = text_suffix_of(own or "")
+        pattern = f"{full}/**/*{texts[0]}" if texts else str(full)
+        return RawSource(path=pattern, beside=tuple(tables))
     unread = sorted({*_files(str(full), recordings, tables)} - {*read})
     notes = (_unread_note(unread, data),) if unread else ()
     return RawSource(path=own, beside=tuple(tables), notes=notes)

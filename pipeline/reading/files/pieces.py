@@ -34,6 +34,10 @@ SUFFIXES: dict[str, Format] = {
     ".ods": "sheet",
 }
 
+# Suffixes of text that may hold a table. Notes have them too: in a folder such files count only
+# where a glob names the suffix.
+TEXT_SUFFIXES = (".txt", ".lvm", ".dat", ".asc")
+
 PLAIN_LAYOUT = CsvLayout()
 # Key of a Parquet file's metadata with the table that it was made of, and columns that such a file
 # has besides: the number of the row in that table, what is wrong with it, and in which column.
@@ -176,6 +180,13 @@ def suffix_of(name: str, suffixes: Iterable[str] = tuple(SUFFIXES)) -> str | Non
     """Returns the known data suffix of a file name in lower case, or None."""
     lowered = name.lower()
     return next((suffix for suffix in suffixes if lowered.endswith(suffix)), None)
+
+
+def format_of(name: str) -> Format | None:
+    """Returns the format of a file by its suffix, text such as `.txt` included; None if unknown."""
+    if suffix_of(name, TEXT_SUFFIXES):
+        return "csv"
+    return SUFFIXES.get(suffix_of(name) or "")
 
 
 def open_stream(path: str) -> pa.NativeFile:

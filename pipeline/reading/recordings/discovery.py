@@ -13,7 +13,7 @@ from typing import Any
 from common.errors import InputError
 from pipeline.counting import count
 from pipeline.reading.files.header_block import find_block
-from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+from pipeline.reading.files.pieces import format_of
 from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence.listing import (
     Listing,
@@ -100,7 +100,7 @@ def _discover(
 
 def _check_block(table: str) -> None:
     """Checks that lines before a table, if there are any, end with the names of its columns."""
-    if SUFFIXES.get(suffix_of(table) or "") == "csv":
+    if format_of(table) == "csv":
         find_block(table)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,15 @@ from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files.csv_header import read_header
 from pipeline.reading.files.encodings import detect_encoding
-from pipeline.reading.files.header_block import find_block
+from pipeline.reading.files.header_block import find_block, find_start
 from pipeline.reading.files.listing import divide, matching_files
-from pipeline.reading.files.pieces import SUFFIXES, open_stream, suffix_of
+from pipeline.reading.files.pieces import (
+    SUFFIXES,
+    TEXT_SUFFIXES,
+    format_of,
+    open_stream,
+    suffix_of,
+)
 from pipeline.reading.recordings.beside import read_table
 from pipeline.reading.recordings.raw.listing import ARRAY_SUFFIXES, list_raw_files
 from pipeline.reading.recordings.raw.listing import SUFFIXES as RAW_SUFFIXES
@@ -27,6 +34,7 @@ from pipeline.unit_names import holds_digits
 # Rows of a table that are looked at.
 MAX_ROWS = 1_000_000
 _HEAD_BYTES = 1 << 16
+_MIN_TEXTS = 3  # files of text that are tables
 _AUDIO, _IMAGES, _ARRAYS = RAW_SUFFIXES["audio"], RAW_SUFFIXES["image"], ARRAY_SUFFIXES
 # Sounds and pictures that the served model cannot decode.
 _FOREIGN = (
@@ -46,7 +54,7 @@ class Listing:
         is_folder: Whether the path is a folder.
         media: Files with sounds or pictures.
         arrays: NumPy, HDF5 and MATLAB files.
-        tables: CSV and Parquet files.
+        tables: CSV and Parquet files, and files of text that hold tables.
         sheets: Spreadsheets, which may hold labels.
         foreign: Sounds and pictures of kinds that are not read.
     """
@@ -66,17 +74,24 @@ class Listing:
             base, pattern = path, "**/*"
         else:
             base, pattern = divide(path)
-        files = matching_files(base, pattern, (*_AUDIO, *_IMAGES, *_ARRAYS, *SUFFIXES, *_FOREIGN))
+        suffixes = (*_AUDIO, *_IMAGES, *_ARRAYS, *SUFFIXES, *TEXT_SUFFIXES, *_FOREIGN)
+        files = matching_files(base, pattern, suffixes)
 
         def of_kind(suffixes: Collection[str]) -> tuple[str, ...]:
             return tuple(file for file in files if suffix_of(file, suffixes))
 
+        media: dict[Media, tuple[str, ...]] = {
+            "audio": of_kind(_AUDIO),
+            "image": of_kind(_IMAGES),
+        }
+        has_others = any(media.values()) or bool(of_kind(_ARRAYS))
+        texts = () if has_others else _tables_among(of_kind(TEXT_SUFFIXES))
         return cls(
             base=base or ".",
             is_folder=Path(path).is_dir(),
-            media={"audio": of_kind(_AUDIO), "image": of_kind(_IMAGES)},
+            media=media,
             arrays=of_kind(_ARRAYS),
-            tables=of_kind(_TABLES),
+            tables=tuple(sorted((*of_kind(_TABLES), *texts))),
             sheets=of_kind(_SHEETS),
             foreign=of_kind(_FOREIGN),
         )
@@ -109,6 +124,22 @@ class Listing:
         )
 
 
+def _tables_among(texts: Sequence[str]) -> tuple[str, ...]:
+    """Returns the files of text that hold a table of numbers, if there are several of a suffix."""
+    kinds = Counter(suffix_of(text, TEXT_SUFFIXES) for text in texts)
+    [(suffix, number)] = kinds.most_common(1) or [("", 0)]
+    if number < _MIN_TEXTS:
+        return ()
+    return tuple(text for text in texts if suffix_of(text, (suffix or "",)) and _is_table(text))
+
+
+def _is_table(text: str) -> bool:
+    try:
+        return find_start(text) is not None
+    except InputError:
+        return False
+
+
 def _means(candidate: str, files: Sequence[str], media: Media, beside: Sequence[str]) -> bool:
     try:
         _, listed = list_raw_files(
@@ -122,7 +153,7 @@ def _means(candidate: str, files: Sequence[str], media: Media, beside: Sequence[
 def has_rows(path: str) -> bool:
     """Tells whether a CSV or Parquet file has a row below its header; only its head is read."""
     try:
-        if SUFFIXES.get(suffix_of(path) or "") == "parquet":
+        if format_of(path) == "parquet":
             return bool(pq.ParquetFile(path).metadata.num_rows)
         with open_stream(path) as stream:
             head = stream.read(_HEAD_BYTES)
@@ -143,7 +174,7 @@ def read_frame(path: str) -> pd.DataFrame:
         UnreadableTableError: The file cannot be read.
     """
     try:
-        if SUFFIXES.get(suffix_of(path) or "") == "parquet":
+        if format_of(path) == "parquet":
             file = pq.ParquetFile(path)
             if any(pa.types.is_nested(field.type) for field in file.schema_arrow):
                 raise UnreadableTableError(f"{path} has lists: its rows are recordings already.")
@@ -203,7 +234,7 @@ def _check_names(path: str, names: Sequence[str]) -> None:
 
 def has_decimal_commas(path: str) -> bool:
     """Tells whether numbers of a CSV file have a decimal comma."""
-    if SUFFIXES.get(suffix_of(path) or "") != "csv":
+    if format_of(path) != "csv":
         return False
     frame = _read_csv(path, nrows=1_000, dtype=str)
     return any(

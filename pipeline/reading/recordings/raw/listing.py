@@ -40,7 +40,8 @@ def list_raw_files(
             f"data.path is the URL {path}, and data.recordings reads files of this machine only. "
             "Copy them, or mount the bucket."
         )
-    full, suffixes = str((folder / path).absolute()), SUFFIXES[media]
+    full = str((folder / path).absolute())
+    suffixes = (*SUFFIXES[media], *text_suffix_of(path)) if media == "table" else SUFFIXES[media]
     if Path(full).is_dir():
         base, pattern = full, "**/*"
     else:
@@ -56,6 +57,12 @@ def list_raw_files(
     if not files:
         raise listing.NoDataError(_nothing_at(full, matches, media))
     return base, files
+
+
+def text_suffix_of(path: str) -> tuple[str, ...]:
+    """Returns the suffix of text, such as `.txt`, that a file or a glob names; else nothing."""
+    suffix = pieces.suffix_of(path, pieces.TEXT_SUFFIXES)
+    return (suffix,) if suffix else ()
 
 
 def _nothing_at(path: str, matches: Sequence[str], media: Media) -> str:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.config import Data
 from pipeline.reading.files import csv_ranges
-from pipeline.reading.files.pieces import SUFFIXES, Piece, suffix_of
+from pipeline.reading.files.pieces import Piece, format_of
 from pipeline.reading.files.sources import plan_pieces, read_piece
 from pipeline.reading.quarantine import locate
 from pipeline.reading.recordings.raw.arrays import read_arrays
@@ -68,7 +68,7 @@ def read_batches(path: str, data: Data, columns: Collection[str] = ()) -> Iterat
 
 
 def _format(path: str) -> Any:
-    return SUFFIXES[suffix_of(path) or ""]
+    return format_of(path)
 
 
 def _constant(value: Any, num_rows: int) -> pa.Array:

@@ -82,3 +82,9 @@ def test_a_built_in_data_set_has_no_path_to_compare(tmp_path):
     config = use_case(tmp_path, "-")
     config = replace(config, data=Data(dataset="sounds", recordings=FILES))
     assert find_raw_source(str(tmp_path / "sounds"), config, FILES).path == str(tmp_path / "sounds")
+
+
+def test_files_of_text_are_predicted_if_the_pattern_names_their_suffix(tmp_path):
+    write_folder(tmp_path / "new", "runs/7.txt", "8.csv")
+    config = use_case(tmp_path, "../clips/**/*.txt", Recordings(form="files"))
+    assert predicted(tmp_path / "new", config) == (["7"], [])

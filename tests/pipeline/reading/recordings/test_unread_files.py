@@ -57,10 +57,10 @@ def test_rows_below_their_names_are_no_lines_about_the_recording(tmp_path, lines
 
 
 def test_a_table_that_names_files_of_a_kind_that_is_not_read_is_refused(tmp_path):
-    write_files(tmp_path, ["t,x", *ROWS], suffix=".txt")
-    rows = [f"{'ok' if n % 2 else 'fault'}/r{n}.txt,{n % 2}" for n in range(4)]
+    write_files(tmp_path, ["t,x", *ROWS], suffix=".log")
+    rows = [f"{'ok' if n % 2 else 'fault'}/r{n}.log,{n % 2}" for n in range(4)]
     (tmp_path / "labels.csv").write_text("\n".join(["file,fault", *rows]))
-    with pytest.raises(InputError, match=r"`file` of .*\.txt files are not read: expected .bmp"):
+    with pytest.raises(InputError, match=r"`file` of .*\.log files are not read: expected .bmp"):
         find(tmp_path)
 
 
@@ -93,3 +93,26 @@ def test_the_index_of_a_data_frame_names_no_files(tmp_path):
 def test_units_with_exponents_are_no_values(tmp_path):
     write_files(tmp_path, ["t,x", "[s],[m/s2]", *ROWS])
     assert find(tmp_path).recordings.time_column == "t"
+
+
+def test_text_that_holds_tables_is_read_by_the_glob_of_its_suffix(tmp_path):
+    write_files(tmp_path, ["Writer\t2", "X_Value\tA", *[row.replace(",", "\t") for row in ROWS]],
+                suffix=".lvm")  # fmt: skip
+    (tmp_path / "notes.txt").write_text("about the recordings")
+    found = find(tmp_path)
+    assert (found.path, found.recordings.label_from) == (f"{tmp_path}/**/*.lvm", "folder")
+
+
+def test_notes_are_no_tables(tmp_path):
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text("about the recordings\n" * 20)
+    assert find(tmp_path) is None
+
+
+def test_a_table_of_labels_names_files_of_text(tmp_path):
+    write_files(tmp_path, ["t,x", *ROWS], suffix=".txt")
+    rows = [f"{'ok' if n % 2 else 'fault'}/r{n}.txt,{n % 2}" for n in range(4)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,fault", *rows]))
+    found = find(tmp_path)
+    assert found.path == f"{tmp_path}/**/*.txt"
+    assert (found.recordings.labels, found.label) == (str(tmp_path / "labels.csv"), "fault")
