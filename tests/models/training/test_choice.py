@@ -140,6 +140,24 @@ def test_the_values_of_a_large_category_are_ranked_only_where_that_predicts_bett
     labels = (rng.random(NUM) < np.where(is_risky, 0.8, 0.05)).astype(np.float32)
     column = TreeColumn(feature="name", is_category=True, num_values=100)
     data = TreeData(values[:, None], labels, None, (column,))
-    folds = deal_folds(SPEC.folds, np.arange(NUM), labels, 5)
-    options, _ = best_trees(data, folds, SPEC)
+    options, _ = _best(data, labels)
     assert options.max_set_values == (64 if is_missing_the_cause else None)
+
+
+def _best(data, labels):
+    folds = deal_folds(SPEC.folds, np.arange(NUM), labels, 5)
+    return best_trees(data, folds, SPEC)
+
+
+def test_several_trees_a_round_are_taken_where_they_predict_better_and_a_request_can_pay_for_them(
+    monkeypatch,
+):
+    values = _noise(5)
+    _, data = _split(values, values, values.sum(axis=1))
+    options, scores = _best(data, data.labels)
+    assert (options.parallel_trees, options.subsample) == (5, 0.8)
+    monkeypatch.setattr(choosing, "_MAX_TREES", 3 * scores.rounds)
+    options, scores = _best(data, data.labels)
+    assert options.parallel_trees in (2, 3)
+    monkeypatch.setattr(choosing, "_MANY_ROWS", NUM - 1)
+    assert _best(data, data.labels)[0].parallel_trees == 1
