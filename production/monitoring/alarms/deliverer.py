@@ -284,6 +284,9 @@ class Deliverer:
                 problem = f"no whole answer within {timeout_s:g} s"
             except DeliveryError as error:
                 problem = str(error)
+            except Exception as error:  # noqa: BLE001 - the others' deliveries must be noted
+                # Its text may hold a secret.
+                problem = f"{type(error).__name__}, which no receiver should raise: report it"
             attempts.append(Attempt(key=message.key, receiver=receiver.name, problem=problem))
         return attempts
 
