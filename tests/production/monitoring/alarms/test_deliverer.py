@@ -106,7 +106,9 @@ def test_a_dead_receiver_costs_one_time_out_a_call(book, web, make):
     for kind in Kind:
         book.raise_alarm(finding(kind=kind))
     web.pause_s = 2.0
-    assert [attempt.problem for attempt in make(timeout_s=0.5).tick()] == ["no answer within 0.5 s"]
+    (attempt,) = make(timeout_s=0.5).tick()
+    # On a busy machine, the wait for the whole answer may end first.
+    assert attempt.problem in {"no answer within 0.5 s", "no whole answer within 0.5 s"}
 
 
 def test_a_refused_connection_is_delivered_once_the_receiver_is_well(book, make, clock):
