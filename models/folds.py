@@ -1,5 +1,6 @@
 """Folds of a split for predictions of examples by models that were not trained on them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 from models.model_spec import FoldRule
 
 Ints = NDArray[np.int64]
+# Numbers of folds: there are never many, and there is one for each example.
+_Numbers = NDArray[np.int16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,39 +52,62 @@ def deal_folds(
         Stone (1974), Cross-validatory choice and assessment of statistical predictions. Tashman
         (2000), Out-of-sample tests of forecasting accuracy, for the rolling origin.
     """
+    return [
+        Fold(np.flatnonzero(train), np.flatnonzero(held_out))
+        for train, held_out in _parts(rule, keys, labels, num_folds)
+    ]
+
+
+def last_fold(
+    rule: FoldRule, keys: Ints, labels: NDArray[np.float32], num_folds: int
+) -> Fold | None:
+    """Returns the last of the folds that `deal_folds` returns; None if there are fewer than two.
+
+    The places of the others are never in memory.
+    """
+    parts = list(_parts(rule, keys, labels, num_folds))
+    if len(parts) < 2:
+        return None
+    train, held_out = parts[-1]
+    return Fold(np.flatnonzero(train), np.flatnonzero(held_out))
+
+
+def _parts(
+    rule: FoldRule, keys: Ints, labels: NDArray[np.float32], num_folds: int
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Which examples are trained on and which are held out, where both have both classes."""
     positive = labels > 0.5
-    if rule.strategy == "time":
+    is_time = rule.strategy == "time"
+    if is_time:
         numbers = _periods(keys, positive, num_folds + 1)
-        pairs = [(numbers < k, numbers == k) for k in range(1, num_folds + 1)]
     else:
         deal = _deal_rows if rule.strategy == "stratified" else _deal_groups
         numbers = deal(keys, positive, num_folds)
-        pairs = [(numbers != k, numbers == k) for k in range(num_folds)]
-    return [
-        Fold(np.flatnonzero(train), np.flatnonzero(held_out))
-        for train, held_out in pairs
-        if _has_both(positive[train]) and _has_both(positive[held_out])
-    ]
+    for number in range(1, num_folds + 1) if is_time else range(num_folds):
+        train = numbers < number if is_time else numbers != number
+        held_out = numbers == number
+        if _has_both(positive[train]) and _has_both(positive[held_out]):
+            yield train, held_out
 
 
 def _has_both(positive: NDArray[np.bool_]) -> bool:
     return bool(0 < positive.sum() < positive.size)
 
 
-def _deal_rows(keys: Ints, positive: NDArray[np.bool_], num_folds: int) -> Ints:
-    numbers = np.empty(keys.size, np.int64)
+def _deal_rows(keys: Ints, positive: NDArray[np.bool_], num_folds: int) -> _Numbers:
+    numbers = np.empty(keys.size, np.int16)
     for label in (True, False):
         own = np.flatnonzero(positive == label)
         numbers[own[np.argsort(keys[own], kind="stable")]] = np.arange(own.size) % num_folds
     return numbers
 
 
-def _deal_groups(keys: Ints, positive: NDArray[np.bool_], num_folds: int) -> Ints:
+def _deal_groups(keys: Ints, positive: NDArray[np.bool_], num_folds: int) -> _Numbers:
     _, groups = np.unique(keys, return_inverse=True)
     faults = np.bincount(groups, weights=positive)
     sizes = np.bincount(groups)
     loads = np.zeros((num_folds, 2))
-    fold_of = np.empty(sizes.size, np.int64)
+    fold_of = np.empty(sizes.size, np.int16)
     # The group's key breaks ties, as `np.unique` has sorted them.
     for group in np.lexsort((-sizes, -faults)):
         # What counts is what the group has: a group without faults goes where rows are fewest.
@@ -92,10 +118,10 @@ def _deal_groups(keys: Ints, positive: NDArray[np.bool_], num_folds: int) -> Int
     return fold_of[groups]
 
 
-def _periods(times: Ints, positive: NDArray[np.bool_], num_periods: int) -> Ints:
+def _periods(times: Ints, positive: NDArray[np.bool_], num_periods: int) -> _Numbers:
     """The period of each example; equal times are in one period."""
     moments, places = np.unique(times, return_inverse=True)
     before = np.cumsum(np.bincount(places, weights=positive, minlength=moments.size))
     # The first times have no fault before them; the last fault belongs to the last period.
     share = np.minimum((before - 0.5).clip(0) / before[-1], 1 - 1e-9) if before[-1] else before * 0
-    return (share * num_periods).astype(np.int64)[places]
+    return (share * num_periods).astype(np.int16)[places]

@@ -199,12 +199,16 @@ class RowStore:
             parts.append(dict(batch))
             size += sum(values.nbytes for values in batch.values())
             if size > self.limit_bytes:
-                return self._stored(chain(parts, rest))
+                return {**self._stored(chain(parts, rest))}
         names = list(parts[0]) if parts else []
         # The pieces of a column are freed as soon as it is complete.
         return {name: np.concatenate([part.pop(name) for part in parts]) for name in names}
 
-    def _stored(self, batches: Iterator[Mapping[str, NDArray[Any]]]) -> dict[str, Rows]:
+    def in_file(self, values: NDArray[Any]) -> StoredRows:
+        """Returns an array `[n, …]` of any size in a file."""
+        return self._stored(iter([{"values": values}]))["values"]
+
+    def _stored(self, batches: Iterator[Mapping[str, NDArray[Any]]]) -> dict[str, StoredRows]:
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
         first = next(batches)

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InputError
-from models.folds import Fold, deal_folds
+from models.folds import Fold, deal_folds, last_fold
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import fit_platt
+from models.stored_rows import Rows
 from models.train_options import TreeOptions
 from models.training.data import Dataset, make_correction
 from models.training.network import build_network
@@ -124,14 +125,20 @@ def train_folds(train: Dataset, spec: ModelSpec) -> list[Fold]:
     Raises:
         InputError: Fewer than two folds have both classes.
     """
-    folds = deal_folds(spec.folds, train.keys, train.labels, _NUM_FOLDS)
-    if len(folds) < 2:
+    dealt = (spec.folds, train.keys[:], train.labels, _NUM_FOLDS)
+    if train.labels.size > _MANY_ROWS:
+        last = last_fold(*dealt)
+        folds = [] if last is None else [last]
+    else:
+        folds = deal_folds(*dealt)
+        folds = folds if len(folds) > 1 else []
+    if not folds:
         raise InputError(
             f"The train split has {int(train.labels.sum())} positive examples among "
             f"{train.labels.size}, too few to compare models on folds. Set `train.model` to "
             "`network`, or to `trees` with `trees.stopping: none`, or bring more data."
         )
-    return folds[-1:] if train.labels.size > _MANY_ROWS else folds
+    return folds
 
 
 def best_trees(
@@ -154,7 +161,10 @@ def best_trees(
     if spec.train.model != "auto":
         return tried(given)
     others = [variant for variant in _variants(given) if variant != given]
-    best = min([tried(options) for options in (given, *others)], key=_lowest_loss)
+    best = tried(given)
+    # One at a time: the scores of many examples take memory.
+    for options in others:
+        best = min(best, tried(options), key=_lowest_loss)
     if _has_large_category(data, given):
         by_rank = tried(replace(best[0], max_set_values=_MAX_SET_VALUES))
         best = min(best, by_rank, key=_lowest_loss)
@@ -219,9 +229,9 @@ def _network_scores(
     return logits
 
 
-def clusters(keys: Ints, spec: ModelSpec) -> Ints | None:
+def clusters(keys: Rows, spec: ModelSpec) -> Ints | None:
     """Returns the keys of dependent examples, int64 `[n]`, or None if all are independent."""
-    return keys if spec.folds.group else None
+    return keys[:] if spec.folds.group else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,8 @@ class Dataset:
         weights: float32 `[n]`, weights of the examples besides those of the classes; None: all 1.
         variation: Varied inputs of the network of each epoch; None: `inputs` in every epoch.
         groups: int64 `[n]` in 0, 1, …, equal for dependent examples, if the threshold needs them.
-        keys: int64 `[n]`, by which examples are dealt to folds; `[0]` if they are not.
+        keys: int64 `[n]`, by which examples are dealt to folds; `[0]` if they are not. In a file
+            where the inputs are.
     """
 
     inputs: Inputs
@@ -71,7 +72,7 @@ class Dataset:
     weights: NDArray[np.float32] | None = None
     variation: Variation | None = None
     groups: NDArray[np.int64] | None = None
-    keys: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    keys: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def network_inputs(self) -> Inputs:
@@ -87,7 +88,7 @@ class Dataset:
             weights=None if self.weights is None else self.weights[places],
             variation=None if self.variation is None else self.variation.rows(places),
             groups=None if self.groups is None else self.groups[places],
-            keys=self.keys[places] if self.keys.size else self.keys,
+            keys=pick_rows(self.keys, places) if self.keys.size else self.keys,
         )
 
 
@@ -169,16 +170,20 @@ def read_split(
                 facts[name].append(batch.pop(name))
             yield batch
 
-    columns = (store or RowStore()).collect(inputs())
+    store = store or RowStore()
+    columns = store.collect(inputs())
     if not facts:
         raise ValueError(f"No examples in {list(patterns)}.")
     arrays = {name: rows.array() for name, rows in facts.items()}
     shift = arrays[_SHIFT_NAME][:, 0]
+    keys: Rows = arrays.get(_KEY_NAME, np.zeros(0, np.int64))
+    if isinstance(keys, np.ndarray) and any(isinstance(v, StoredRows) for v in columns.values()):
+        keys = store.in_file(keys)
     return Dataset(
         inputs=columns,
         labels=arrays[LABEL_NAME][:, 0],
         shift=shift if shift.any() else 0.0,
-        keys=arrays.get(_KEY_NAME, np.zeros(0, np.int64)),
+        keys=keys,
     )
 
 
@@ -203,6 +208,8 @@ def read_eval(
 ) -> Dataset:
     """Reads the eval split, with the groups of its examples if the threshold promises a rate.
 
+    It has no keys: no folds are dealt of it.
+
     Args:
         patterns: File patterns of gzip TFRecords.
         transform: The function that `make_transform` returned.
@@ -212,7 +219,7 @@ def read_eval(
     Raises:
         ValueError: No examples.
     """
-    evaluation = read_split(patterns, transform, store=store)
+    evaluation = replace(read_split(patterns, transform, store=store), keys=np.zeros(0, np.int64))
     _report_stored("eval", evaluation)
     if spec.folds.group is None or spec.threshold.kind not in get_args(PromisedRate):
         return evaluation

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.folds import deal_folds
+from models.folds import deal_folds, last_fold
 from models.model_spec import FoldRule
 
 NUM = 600
@@ -15,6 +15,20 @@ KEYS = RNG.permutation(np.repeat(np.arange(60), 10)).astype(np.int64)
 
 def _folds(strategy, keys=KEYS, labels=LABELS, num_folds=5):
     return deal_folds(FoldRule(strategy=strategy), keys, labels, num_folds)
+
+
+@pytest.mark.parametrize("strategy", ["stratified", "group", "blocks", "time"])
+def test_the_last_fold_alone_is_the_last_of_all(strategy):
+    last, of_all = last_fold(FoldRule(strategy=strategy), KEYS, LABELS, 5), _folds(strategy)[-1]
+    assert last is not None
+    np.testing.assert_array_equal(last.train, of_all.train)
+    np.testing.assert_array_equal(last.held_out, of_all.held_out)
+
+
+def test_one_fault_gives_no_last_fold():
+    labels = np.zeros(NUM, np.float32)
+    labels[0] = 1
+    assert last_fold(FoldRule(), KEYS, labels, 5) is None
 
 
 @pytest.mark.parametrize("strategy", ["stratified", "group", "blocks"])

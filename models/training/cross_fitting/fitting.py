@@ -85,7 +85,7 @@ def cross_fit(data: ModelData, log_dir: Path) -> tuple[Trained, OutOfFold]:
 
 def _deal(data: ModelData) -> list[Fold]:
     train, spec = data.train, data.spec
-    folds = deal_folds(spec.folds, train.keys, train.labels, spec.cross_fit or 0)
+    folds = deal_folds(spec.folds, train.keys[:], train.labels, spec.cross_fit or 0)
     if len(folds) < 2:
         raise InputError(
             f"evaluation.cross_fit {spec.cross_fit} needs at least two folds with both classes in "

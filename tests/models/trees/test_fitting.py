@@ -144,7 +144,7 @@ def test_trees_from_a_file_leave_nothing_in_its_folder(tmp_path):
 
 
 def test_several_batches_from_a_file_give_bins_that_differ_little():
-    # 2**16 rows a batch: three batches.
+    # 2**17 rows a batch: two batches.
     rng = np.random.default_rng(3)
     x = rng.normal(size=150_000)
     labels = (rng.random(x.size) < 1 / (1 + np.exp(2 - 1.5 * x))).astype(np.float32)
