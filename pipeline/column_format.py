@@ -4,6 +4,8 @@ import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -34,6 +36,9 @@ class ColumnFormat:
             `1.234,56`, may have another decimal mark and does not fit.
         digits: Digits of each name in a column of text such as 007. A whole number with fewer, or
             with a point, has lost its leading zeros in another program and does not fit.
+        part: Regular expression with one group, which is what counts of a text: `^(.+)_[^_]+$`
+            reads `S05_3` as `S05`, the person of a recording. A text that it does not match does
+            not fit.
         suffix: Text after each number, such as a unit or `%`; a bare number is read too,
             except beside a sign that scales, such as `%` or `k`.
         format: How a time is written: `ISO8601`, or a pattern such as `%d/%m/%Y %H:%M`.
@@ -50,6 +55,7 @@ class ColumnFormat:
     thousands: Thousands | None = None
     decimals: bool = False
     digits: Annotated[int, Field(ge=2)] | None = None
+    part: Annotated[str, Field(min_length=1)] | None = None
     suffix: str = ""
     format: Annotated[str, Field(min_length=1)] | None = None
     unit: TimeUnit | None = None
@@ -68,6 +74,20 @@ class ColumnFormat:
         if repeated:
             raise ValueError(f"has `%{repeated[0]}` more than once; a time has each part once")
         return time_format
+
+    @field_validator("part")
+    @classmethod
+    def _one_group(cls, part: str | None) -> str | None:
+        if part is None:
+            return None
+        try:
+            num_groups = re.compile(part).groups
+            pc.match_substring_regex(pa.array([""]), part)
+        except (re.error, pa.ArrowInvalid) as error:
+            raise ValueError(f"must be a regular expression, got {part!r}: {error}") from error
+        if num_groups != 1:
+            raise ValueError(f"must have one group in parentheses, got {num_groups} in {part!r}")
+        return part
 
     @field_validator("zone")
     @classmethod
@@ -90,7 +110,7 @@ class ColumnFormat:
             "suffix": self.suffix,
         }
         of_times = {"format": self.format, "unit": self.unit, "elapsed": self.elapsed}
-        of_texts = {"digits": self.digits}
+        of_texts = {"digits": self.digits, "part": self.part}
         wrong = [name for name, value in of_numbers.items() if value and self.type != "number"]
         wrong += [name for name, value in of_times.items() if value and self.type != "time"]
         wrong += [name for name, value in of_texts.items() if value and self.type != "text"]

@@ -6,11 +6,24 @@ import numpy as np
 
 from pipeline.counting import count
 from pipeline.onboarding.findings.groups import Group
+from pipeline.onboarding.findings.hidden_groups import HiddenGroup
 from pipeline.onboarding.profile.doubts import LIST_LIKE
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.signals.rates import Rate
 from pipeline.reading.names.zones import ambiguous_zone
+
+
+def numbered_rows_note(hidden: HiddenGroup) -> str:
+    """Returns a question about identifiers that number the rows of something."""
+    name = quoted(hidden.column.name)
+    return (
+        f"{name} seems to number the rows of {count(hidden.column.num_distinct, 'thing')}: "
+        f"{hidden.example}. Rows of one thing are not alike, so they may be in different splits. "
+        "If the model will judge new things, run `init` with "
+        f"`--group {hidden.column.name}` and set `part: '{hidden.pattern}'` under "
+        f"data.columns.{hidden.column.name}."
+    )
 
 
 def unread_note(column: Column) -> str:

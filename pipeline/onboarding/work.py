@@ -24,6 +24,7 @@ from pipeline.onboarding import notes
 from pipeline.onboarding.decisions import Decisions, check_columns
 from pipeline.onboarding.findings import leaks
 from pipeline.onboarding.findings.groups import Group, find_groups, lies_within, named_group
+from pipeline.onboarding.findings.hidden_groups import HiddenGroup, find_hidden_group
 from pipeline.onboarding.findings.identifiers import identifier_reason
 from pipeline.onboarding.findings.kinds import MAX_MISSING_SHARE, choose_kind, wanted_kind
 from pipeline.onboarding.findings.row_order import RowOrder
@@ -80,6 +81,7 @@ class Work:
     wrong_rate_share: float = 0.0
     times: dict[str, TimeColumn] = field(default_factory=dict)
     has_key: bool = False
+    hidden: dict[str, HiddenGroup] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     open: dict[str, Column] = field(init=False)
     positive: npt.NDArray[np.bool_] = field(init=False)
@@ -123,6 +125,8 @@ class Work:
                 form = ColumnFormat(type="code")
             if form.decimal == self.table.decimal:
                 form = replace(form, decimal=None)
+            if name in self.hidden:
+                form = replace(form, part=self.hidden[name].pattern)
             marks = column.written.marks
             missing = (*Data(path="-").missing_values, *marks) if marks else form.missing
             formats[name] = replace(form, missing=missing)
@@ -421,12 +425,32 @@ class Work:
             if reason is None or column.missing_share > 0.5:
                 continue
             self.has_key = True
+            self._look_for_hidden_group(column)
             if (
                 name in self.open
                 and name not in self.decisions.kept
                 and name != self.decisions.group
             ):
                 self.leave_out(name, reason)
+
+    def _look_for_hidden_group(self, column: Column) -> None:
+        """Finds what the first part of an identifier names, which its rows belong to."""
+        if column.kind != "text" or column.name in {*self.decisions.kept, self.decisions.group}:
+            return
+        found = find_hidden_group(column, self._compared(), self.positive)
+        if found is not None and found.reason:
+            self.hidden[column.name] = found
+        elif found is not None:
+            self.notes.append(notes.numbered_rows_note(found))
+
+    def _compared(self) -> list[Column]:
+        """The open columns in which rows of one group may be alike."""
+        kinds = ("int", "float", "text", "truth")
+        return [c for c in self.open.values() if c.kind in kinds and c.num_distinct >= 2]
+
+    def _column(self, name: str) -> Column:
+        """Returns a column, of an identifier the part that counts."""
+        return self.hidden[name].column if name in self.hidden else self.table.columns[name]
 
     def take_groups(self) -> SplitChoice:
         """Decides on the split, and on columns that name groups of rows."""
@@ -437,7 +461,7 @@ class Work:
             times = {name: time for name, time in times.items() if name == wanted}
         split = propose_split(
             self.positive,
-            [(group, self.table.columns[group.name].codes) for group in of_split],
+            [(group, self._column(group.name).codes) for group in of_split],
             times,
             scale=self.table.num_rows / len(self.table.sampled),
             order=RowOrder(
@@ -462,7 +486,8 @@ class Work:
         for group in groups:
             reason = self._group_reason(group, chosen)
             if group.name in self.left_out and group.name == chosen:
-                self.left_out[group.name] += "; the split uses it"
+                used = "the part that counts" if group.name in self.hidden else "it"
+                self.left_out[group.name] += f"; the split uses {used}"
             elif reason is not None and group.name not in {*self.left_out, *self.decisions.kept}:
                 self.leave_out(group.name, reason)
         return split
@@ -472,11 +497,18 @@ class Work:
         named = self.decisions.group
         decided = [name for name, _ in self._decided_out() if name not in self.times]
         candidates = self.in_order({*self.open, *decided} - {named})
-        kinds = ("int", "float", "text", "truth")
-        compared = [n for n, c in self.open.items() if c.kind in kinds and c.num_distinct >= 2]
+        compared = [column.name for column in self._compared()]
         groups = find_groups(
             self.table.columns, candidates, compared, **self.origin.options_of_groups
         )
+        groups += [
+            Group(
+                name=name,
+                num_groups=hidden.column.num_distinct,
+                reason=f"{hidden.example}; {hidden.reason}",
+            )
+            for name, hidden in self.hidden.items()
+        ]
         kept = [g for g in groups if g.name in self.decisions.kept]
         if self.decisions.strategy is None:
             self.notes += [notes.kept_group_note(group) for group in kept if not group.doubt]
@@ -496,8 +528,8 @@ class Work:
         """Returns why a group column cannot be a feature, or None if it can."""
         if group.name == chosen:
             return "the group by which examples are split; its training values do not occur in test"
-        column = self.table.columns[group.name]
-        if chosen is not None and lies_within(column, self.table.columns[chosen]):
+        column = self._column(group.name)
+        if chosen is not None and lies_within(column, self._column(chosen)):
             return f"each of its values occurs with only one {quoted(chosen)}"
         if group.num_groups > _MAX_GROUPS_AS_FEATURE:
             return f"it identifies groups ({group.reason}); a model would memorise them"

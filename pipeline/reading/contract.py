@@ -252,7 +252,20 @@ def _read_code(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
 
 def _read_text(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     texts, bad = _texts_of(column, form)
-    return texts, bad | _without_zeros(texts, form.digits) if form.digits else bad
+    if form.digits:
+        bad |= _without_zeros(texts, form.digits)
+    if form.part:
+        parts = parts_of(texts.cast(pa.string()), form.part)
+        bad |= np.asarray(texts.is_valid()) & ~np.asarray(parts.is_valid())
+        texts = parts.cast(pa.binary())
+    return texts, bad
+
+
+def parts_of(texts: pa.Array, pattern: str) -> pa.Array:
+    """Returns what the group of a regular expression matches in texts; null where nothing fits."""
+    found = pc.extract_regex(texts, re.sub(r"(?<!\\)\((?!\?)", "(?P<part>", pattern, count=1))
+    parts = pc.struct_field(found, "part")
+    return pc.if_else(pc.equal(parts, ""), None, parts)
 
 
 def _without_zeros(texts: pa.Array, digits: int) -> Mask:

@@ -228,6 +228,8 @@ def _expected(column: Column, spec: IngestSpec) -> str:
             f"a name of {form.digits} digits: another program has removed its leading zeros. Write "
             f"them, or, if it is a name, remove `digits` from data.columns.{column.name}"
         )
+    if form.part:
+        return f"a text that {form.part} matches, as data.columns.{column.name} says"
     plain = {
         "number": "a number",
         "code": "a whole number",

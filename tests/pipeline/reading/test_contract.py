@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from models.inputs import preprocessing
 from pipeline.column_format import ColumnFormat
@@ -287,3 +288,20 @@ def test_a_date_that_is_a_mark_matches_stored_times_by_value():
 def test_a_grouped_number_never_begins_with_zero():
     form = {"type": "number", "decimal": ",", "thousands": "."}
     assert read(binary("0.512", "012.345", "-0.512", "0,512"), **form)[1] == [0, 1, 2]
+
+
+def test_the_part_of_a_text_that_the_contract_names_counts():
+    form = ColumnFormat(type="text", part=r"^(.+)_[^_]+$")
+    texts = [b"R01_S05_3", b"R01_S05_12", b" S06_1 ", b"S06", b"", None]
+    values, bad = read_column(pa.array(texts), form, default_marks=())
+    assert values.to_pylist() == [b"R01_S05", b"R01_S05", b"S06", None, None, None]
+    assert bad.tolist() == [False, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("^.+_", "one group in parentheses, got 0"), ("^(a)(b)", "got 2"), ("(", "regular expres")],
+)
+def test_a_part_is_a_regular_expression_with_one_group(part, message):
+    with pytest.raises(ValidationError, match=message):
+        ColumnFormat(type="text", part=part)

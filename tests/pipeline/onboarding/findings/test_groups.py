@@ -90,7 +90,8 @@ def test_a_thing_that_gives_its_name_to_a_reading_is_no_group_if_sensors_follow_
     reading = RNG.integers(0, 100, 2_000)
     sensor = 3.0 * reading + RNG.normal(0, 60, 2_000)
     assert _groups(_column(name, reading), sensor) == []
-    assert _doubts(_column(name, reading), sensor) == ["it may measure something: `s0` changes steadily with its value"]
+    doubt = "it may measure something: `s0` changes steadily with its value"
+    assert _doubts(_column(name, reading), sensor) == [doubt]
 
 
 @pytest.mark.parametrize("name", ["batch", "lot_no", "run", "machine_id", "batch_number"])
