@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from common.config_values import STRICT_KEYS, JsonValue
 from measuring.events import names
 
-Form = Literal["files", "long", "stream"]
+Form = Literal["files", "long", "stream", "rows"]
 Media = Literal["table", "audio", "image"]
 Column = Annotated[str, Field(min_length=1)]
 
@@ -59,6 +59,39 @@ class Window(JsonValue):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class RowsOfFile(JsonValue):
+    """Where recordings and labels are in files that hold many of them.
+
+    Attributes:
+        array: Array with the recordings, `[recordings, samples]` or `[recordings, samples,
+            channels]`, in NumPy, HDF5 and MATLAB files. Arrays with one value for each recording
+            are context. By default the files are text with one recording a line.
+        label: Array with the labels in the same file.
+        axis: Axis of `array` with the recordings; of three, the longer one of the others has the
+            samples.
+        label_at: Place of the label in a line of text.
+        num_samples: Samples in a line of text, at least 2. A line to predict may lack the label.
+    """
+
+    array: Column | None = None
+    label: Column | None = None
+    axis: Literal["first", "last"] = "first"
+    label_at: Literal["first", "last"] | None = None
+    num_samples: Annotated[int, Field(ge=2)] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "RowsOfFile":
+        if (self.array is None) == (self.num_samples is None):
+            raise ValueError("needs exactly one of `array`, and `num_samples` of lines of text")
+        wrong = {"label": self.array is None, "label_at": self.array is not None}
+        for name, is_wrong in wrong.items():
+            if is_wrong and getattr(self, name) is not None:
+                kind = "text" if self.array is None else "arrays"
+                raise ValueError(f"`{name}` does not go with files of {kind}; remove it")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Recordings(JsonValue):
     """How raw files become a table with one row for each recording, or for each window of it.
 
@@ -68,11 +101,13 @@ class Recordings(JsonValue):
 
     Attributes:
         form: `files` has one file for each recording; `long` has tables with an id in each row;
-            `stream` has long recordings with events, cut into windows.
+            `stream` has long recordings with events, cut into windows; `rows` has many recordings
+            of equal length in a file, one in each line or row of an array.
         media: What the files hold: a `table` of samples, `audio`, or an `image`.
         column: Column for the bytes of a sound or picture; by default `sound` or `image`.
         labels: Table with one row for each recording: its label, and context columns. Relative to
-            the YAML's folder, or to the folder of a built-in data set.
+            the YAML's folder, or to the folder of a built-in data set. Of form `rows`: a table or
+            an NPY file with the label of each recording, in their order.
         id_column: Column that names the recording. In `labels` of form `files`: the file's name
             with or without suffix, or its path below `data.path`. In a long table: the column of
             ids; `labels` must have it too. For `stream`: the column of ids of a table with several
@@ -88,6 +123,7 @@ class Recordings(JsonValue):
         window: Windows to cut recordings into; required for `stream`.
         events: Table of events of a `stream` with the columns `recording`, `start`, `end` and, if
             there are kinds, `kind`; relative to the same folder as `labels`.
+        rows: Where the recordings are in a file; required for `rows`.
     """
 
     form: Form
@@ -101,6 +137,7 @@ class Recordings(JsonValue):
     channels: tuple[Column, ...] = ()
     window: Window | None = None
     events: str | None = None
+    rows: RowsOfFile | None = None
 
     @field_validator("label_pattern")
     @classmethod
@@ -141,6 +178,10 @@ class Recordings(JsonValue):
             "label_pattern": self.form != "files",
             "labels": self.form == "stream",
             "events": self.form != "stream",
+            "rows": self.form != "rows",
+            "id_column": self.form == "rows",
+            "time_column": self.form == "rows",
+            "window": self.form == "rows",
         }
         for name, is_wrong in wrong.items():
             if is_wrong and getattr(self, name) is not None:
@@ -153,8 +194,22 @@ class Recordings(JsonValue):
             raise ValueError("`id_column` is a column of `labels`, which is not set")
         if self.form == "stream" and self.window is None:
             raise ValueError("form `stream` needs `window`, the windows that streams are cut into")
+        if self.form == "rows":
+            self._check_rows()
         if self.events is not None and self.time_column is None:
             raise ValueError("`events` needs `time_column`, which their starts and ends refer to")
+
+    def _check_rows(self) -> None:
+        if self.rows is None:
+            raise ValueError("form `rows` needs `rows`: where the recordings are in a file")
+        sources = {"labels": self.labels, "rows.label": self.rows.label}
+        sources["rows.label_at"] = self.rows.label_at
+        given = [f"`{name}`" for name, value in sources.items() if value is not None]
+        if len(given) != 1:
+            listed = " and ".join(given) or "none"
+            raise ValueError(
+                f"form `rows` needs one of `labels`, `rows.label` and `rows.label_at`, got {listed}"
+            )
 
     def _check_media(self) -> None:
         if self.media == "table":

@@ -113,6 +113,8 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         data = paths
         label, table, origin = _profile_paths(data, label, reading)
     else:
+        # Names of columns are of a table of examples: text with a recording a line has none.
+        rows = rows or ("examples" if reading.header else None)
         discovery = discover(data, labels=labels, label=label, rows=rows)
         label = _label_of(discovery, label, data, labels)
         if discovery is not None:

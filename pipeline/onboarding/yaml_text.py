@@ -201,8 +201,8 @@ def _recordings(origin: Origin, folder: Path) -> Iterator[str]:
     yield "  recordings:"
     for field in dataclasses.fields(origin.recordings):
         value = getattr(origin.recordings, field.name)
-        if field.name == "window" and value is not None:
-            yield f"    window: {flow_options(value)}"
+        if field.name in ("window", "rows") and value is not None:
+            yield f"    {field.name}: {flow_options(value)}"
         elif field.name in ("labels", "events") and value is not None:
             yield f"    {field.name}: {scalar(relative_path(value, folder))}"
         elif field.name == "form" or value != field.default:

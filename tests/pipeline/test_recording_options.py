@@ -9,6 +9,7 @@ from pipeline.recording_options import Recordings, check_recordings
 
 _STREAM = {"form": "stream", "window": {"num_samples": 8}}
 _IMAGES = {"form": "files", "media": "image"}
+_ROWS = {"array": "X", "label": "y"}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,18 @@ _IMAGES = {"form": "files", "media": "image"}
         (_STREAM | {"media": "audio"}, "media `audio` needs form `files`, got `stream`"),
         ({"form": "files", "channels": ["stretch"]}, "names `stretch`, which has another role"),
         ({"form": "files", "channels": ["a", "a"]}, "names a column twice"),
+        ({"form": "rows"}, "form `rows` needs `rows`"),
+        ({"form": "files", "rows": _ROWS}, "`rows` does not go with form `files`"),
+        ({"form": "rows", "rows": _ROWS, "time_column": "t"},
+         "`time_column` does not go with form `rows`"),
+        ({"form": "rows", "rows": _ROWS, "labels": "y.npy"},
+         "needs one of `labels`, `rows.label` and `rows.label_at`, got `labels` and `rows.label`"),
+        ({"form": "rows", "rows": {"array": "X"}}, "got none"),
+        ({"form": "rows", "rows": {}}, "needs exactly one of `array`, and `num_samples`"),
+        ({"form": "rows", "rows": {"array": "X", "label_at": "first"}},
+         "`label_at` does not go with files of arrays"),
+        ({"form": "rows", "rows": {"num_samples": 9, "label": "y"}},
+         "`label` does not go with files of text"),
         (_STREAM | {"window": {}}, "needs exactly one of `num_samples` and `length_s`"),
         (_STREAM | {"window": {"num_samples": 4, "length_s": 2}}, "needs exactly one of"),
     ],

@@ -104,10 +104,10 @@ def _with_labels(spec: IngestSpec, labels: Path, data: str) -> IngestSpec:
             f"--labels: {data} has one row for each example, so the rows have all columns. Remove "
             "the option."
         )
-    if recordings.labels is None:
+    if recordings.labels is None or recordings.form == "rows":
         raise InputError(
-            "--labels: the model was trained without data.recordings.labels, so it uses no column "
-            "of such a table. Remove the option."
+            "--labels: the model was trained without data.recordings.labels, or with labels alone, "
+            "so it uses no column of such a table. Remove the option."
         )
     if not labels.is_file():
         raise InputError(f"--labels {labels} is not a file.")

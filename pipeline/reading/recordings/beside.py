@@ -19,8 +19,11 @@ from pipeline.config import Data
 from pipeline.reading import contract, values
 from pipeline.reading.files.encodings import detect_encoding
 from pipeline.reading.files.sources import common_format, plan_pieces, read_piece
+from pipeline.reading.recordings.raw.arrays import load_arrays
+from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.raw.columns import number_form
 from pipeline.reading.recordings.raw.listing import stem
+from pipeline.reading.recordings.raw.rows import label_texts
 from pipeline.reading.recordings.raw.stamps import Offsets, offsets_of, read_stamps
 
 # What the context of a recording is stored as, by the type of its values.
@@ -105,6 +108,25 @@ def read_label_table(path: Path, data: Data, *, id_column: str, label: str | Non
         num_repeated=num_repeated,
         types=types,
     )
+
+
+def read_row_labels(path: Path, label: str) -> tuple[str | None, ...]:
+    """Reads the labels of recordings in their order.
+
+    Args:
+        path: An NPY file of labels, or a table.
+        label: The label's column of a table.
+
+    Raises:
+        InputError: The file cannot be read or lacks the column.
+    """
+    if path.suffix.lower() == ".npy" and path.is_file():
+        try:
+            [array] = load_arrays(str(path)).values()
+        except UnusableError as error:
+            raise InputError(f"data.recordings.labels: {path}: {error}.") from error
+        return tuple(label_texts(array.reshape(-1)))
+    return tuple(_texts(_column(read_table(path, key="labels"), label, path, key="label.column")))
 
 
 def read_table(path: Path, *, key: str) -> pa.Table:

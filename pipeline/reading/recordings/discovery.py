@@ -24,7 +24,10 @@ from pipeline.reading.recordings.evidence.listing import (
 from pipeline.reading.recordings.evidence.unread import check_names_no_unread
 from pipeline.reading.recordings.forms.files import FileForms
 from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery, Rows
+from pipeline.reading.recordings.forms.rows import RowForms
 from pipeline.reading.recordings.forms.tables import TableForms
+
+_UNREAD_ROWS = (".ts", ".arff")
 
 
 def discover(
@@ -85,6 +88,9 @@ def _discover(
     enough = MANY_FILES if len(listing.tables) > MANY_FILES else 1
     if len(listing.media[media]) >= enough:
         return FileForms(**given).of_files(media, listing.media[media])
+    rows = _rows(RowForms(**given), path, listing)
+    if rows is not None:
+        return rows
     if listing.arrays:
         return FileForms(**given).of_files("table", listing.arrays)
     if listing.foreign and len(listing.tables) < MANY_FILES and listing.is_folder:
@@ -96,6 +102,20 @@ def _discover(
     if discovery is None and _is_mixed(path):
         raise _nameless_error(listing)
     return discovery
+
+
+def _rows(forms: RowForms, path: str, listing: Listing) -> Discovery | None:
+    """Returns the recordings of a file that has many of them."""
+    suffix = Path(path).suffix.lower()
+    if suffix in _UNREAD_ROWS and Path(path).is_file():
+        raise InputError(
+            f"{path}: {suffix} files are not read. Write an NPZ file with the array `X` "
+            "[recordings, samples] or [recordings, samples, channels] and the labels `y`, or text "
+            "with a recording in each line, its label first."
+        )
+    if listing.arrays:
+        return forms.of_arrays(listing.arrays)
+    return forms.of_texts(path)
 
 
 def _check_block(table: str) -> None:

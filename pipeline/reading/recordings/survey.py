@@ -11,7 +11,7 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Data
-from pipeline.reading.recordings.beside import CONTEXT_TYPES, Row, context_form
+from pipeline.reading.recordings.beside import CONTEXT_TYPES, Row, context_form, read_row_labels
 from pipeline.reading.recordings.labelling import Labeller
 from pipeline.reading.recordings.parts.job import NO_ROLES, Item, Job, Wanted
 from pipeline.reading.recordings.raw import tables
@@ -19,6 +19,7 @@ from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.raw.columns import Roles, decide_roles, read_columns
 from pipeline.reading.recordings.raw.groups import is_rate_name
 from pipeline.reading.recordings.raw.listing import probes_of, recording_names
+from pipeline.reading.recordings.raw.rows import RowsFile, read_rows
 from pipeline.reading.recordings.raw.stamps import Offsets, offsets_of, undeclared_unit
 from pipeline.reading.recordings.recording import BadRecording
 from pipeline.recording_options import OWN_COLUMNS
@@ -64,16 +65,49 @@ class Survey:
     def job(self) -> Job:
         """Returns what workers need, without the columns of the assembled table."""
         request = self._request
-        is_table = request.options.media == "table"
+        is_table = request.options.media == "table" and self._rows is None
         job = Job(
             data=request.data,
             label=request.label,
             nominal_hz=request.nominal_hz,
-            roles=self.roles if is_table else NO_ROLES,
+            roles=self.roles if is_table else self._roles_of_rows(),
             forms=self._forms if is_table else {},
+            row_labels=self._row_labels(),
         )
         self.__dict__.pop("_probes", None)  # rows that are not needed any more
         return job
+
+    @cached_property
+    def _rows(self) -> RowsFile | None:
+        """The recordings of the first usable file of form `rows`, without their labels."""
+        request = self._request
+        if request.options.rows is None:
+            return None
+        problem: UnusableError | None = None
+        for file in request.files:
+            try:
+                return read_rows(file, request.options.rows, is_labelled=False)
+            except UnusableError as error:
+                problem = problem or error
+        raise InputError(f"{request.files[0]}: {problem}.")
+
+    def _roles_of_rows(self) -> Roles:
+        if self._rows is None:
+            return NO_ROLES
+        channels = self._request.options.channels or tuple(self._rows.channels)
+        return Roles(channels=channels, texts=())
+
+    def _row_labels(self) -> tuple[str | None, ...] | None:
+        """Returns the labels of form `rows` from a file beside the only one with recordings."""
+        request = self._request
+        if request.options.rows is None or request.label is None or request.options.labels is None:
+            return None
+        if len(request.files) > 1:
+            raise InputError(
+                f"data.recordings.labels has the labels of one file, and data.path means "
+                f"{len(request.files):,}. Name one file in data.path."
+            )
+        return read_row_labels(request.folder / request.options.labels, request.label.column)
 
     def items(self) -> list[Item]:
         """Returns the recordings of files, in the order of the files."""
@@ -125,6 +159,8 @@ class Survey:
     @property
     def context_types(self) -> dict[str, pa.DataType]:
         """Types of the context columns, by name."""
+        if self._rows is not None:
+            return self._rows.context_types
         if self._request.options.media != "table":
             return self._labeller.types
         own = {name: CONTEXT_TYPES[form.type] for name, form in self._forms.items()}
@@ -134,6 +170,8 @@ class Survey:
     def has_rate(self) -> bool:
         """Whether recordings may have a sampling rate."""
         options = self._request.options
+        if self._rows is not None:
+            return self._rows.rate_hz is not None
         if options.media != "table":
             return options.media == "audio"
         given = [*self.roles.texts, *self._labeller.types]
@@ -157,7 +195,8 @@ class Survey:
 
     def notes(self) -> list[str]:
         """Returns what is remarkable of the columns and of the table of labels, in words."""
-        if self._request.options.media != "table" or not self.roles.left_out:
+        is_table = self._request.options.media == "table" and self._rows is None
+        if not is_table or not self.roles.left_out:
             return self._labeller.notes()
         listed = ", ".join(f"`{name}`" for name in self.roles.left_out)
         return [

@@ -16,7 +16,7 @@ from pipeline.recording_options import OWN_COLUMNS
 
 # A table names the recordings if one of its columns has this share of their names.
 _MATCHED = 0.5
-_MAX_CLASSES = 30
+MAX_CLASSES = 30
 _NAMES = {
     "label", "labels", "class", "target", "fault", "faulty", "failure", "failed", "anomaly",
     "anomalous", "abnormal", "defect", "defective", "y", "outcome", "quality", "ok", "nok",
@@ -146,20 +146,21 @@ def likely_labels(frame: pd.DataFrame, not_label: Sequence[str] = ()) -> list[st
         str(name)
         for name in frame.columns
         if name not in (*not_label, *OWN_COLUMNS)
-        and _is_named_as_label(str(name))
-        and 2 <= frame[name].nunique() <= _MAX_CLASSES
+        and is_named_as_label(str(name))
+        and 2 <= frame[name].nunique() <= MAX_CLASSES
     ]
 
 
 def _only_label(frame: pd.DataFrame, not_label: Sequence[str]) -> list[str]:
     """Returns the columns of which a value is a word such as `ok`; else the only other column."""
     others = [str(name) for name in frame.columns if name not in (*not_label, *OWN_COLUMNS)]
-    few = [name for name in others if 2 <= frame[name].nunique() <= _MAX_CLASSES]
+    few = [name for name in others if 2 <= frame[name].nunique() <= MAX_CLASSES]
     by_value = [name for name in few if _share_of_words(frame[name].dropna().astype(str).unique())]
     return by_value or (few if len(others) == 1 else [])
 
 
-def _is_named_as_label(name: str) -> bool:
+def is_named_as_label(name: str) -> bool:
+    """Tells whether a column or an array such as `is_faulty` or `y` is named as a label."""
     words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
     return bool(words) and (words[0] in ("is", "has") or words[-1] in _NAMES)
 
@@ -234,7 +235,7 @@ def _shared_folders(classes: Sequence[str], levels: Iterable[Sequence[str]]) -> 
 def _may_be_classes(names: Counter[str]) -> bool:
     is_split = {name.lower() for name in names} <= _SPLIT_WORDS
     are_dates = all(_DATE.fullmatch(name) for name in names)
-    return 2 <= len(names) <= _MAX_CLASSES and not is_split and not are_dates
+    return 2 <= len(names) <= MAX_CLASSES and not is_split and not are_dates
 
 
 def _share_of_words(names: Collection[str]) -> float:
@@ -295,7 +296,7 @@ def _word_pattern(names: Sequence[str]) -> tuple[str, Counter[str]] | None:
 
 def _are_classes(classes: Counter[str]) -> bool:
     lower = {name.lower() for name in classes}
-    return 2 <= len(classes) <= _MAX_CLASSES and bool(lower & _CLASS_WORDS)
+    return 2 <= len(classes) <= MAX_CLASSES and bool(lower & _CLASS_WORDS)
 
 
 def no_label_error(what: str, base: str, example: str) -> InputError:

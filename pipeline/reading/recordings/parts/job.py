@@ -65,6 +65,7 @@ class Job(Wanted):
         has_events: Whether a table lists the events.
         has_dates: Whether the times of all recordings count from 1970.
         schema: Columns of the assembled table; None if no recording can be used.
+        row_labels: Labels of the recordings of form `rows` from a file beside theirs.
     """
 
     roles: Roles = NO_ROLES
@@ -72,6 +73,7 @@ class Job(Wanted):
     has_events: bool = False
     has_dates: bool = False
     schema: pa.Schema | None = None
+    row_labels: tuple[str | None, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

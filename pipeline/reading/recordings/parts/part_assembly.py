@@ -113,8 +113,8 @@ class _PartAssembly:
         incoming = file.with_name(f".{file.name}-{uuid4().hex}")
         writer: TableWriter | None = None
         with ExitStack() as stack:
-            read = SampleReader(self._job, self._folder).read_part(self._part)
-            for item, recording in zip(self._part.items, read, strict=True):
+            read = SampleReader(self._job, self._folder).read_items(self._part)
+            for item, recording in read:
                 if isinstance(recording, BadRecording):
                     facts.bad.append(recording)
                 elif recording.has_dates != self._job.has_dates or schema is None:

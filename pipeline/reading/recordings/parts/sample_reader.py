@@ -25,7 +25,9 @@ from pipeline.reading.recordings.raw.groups import (
     take_rate,
     usable_samples,
 )
+from pipeline.reading.recordings.raw.rows import read_recordings
 from pipeline.reading.recordings.recording import BadRecording, Recording
+from pipeline.recording_options import RowsOfFile
 
 VARYING = "recording with several values in a column that is constant in others; missing there"
 
@@ -47,6 +49,24 @@ class SampleReader:
         if part.slices is not None:
             return self._read_block(part)
         return tables.in_order(self.read_file, part.items)
+
+    def read_items(self, part: Part) -> Iterator[tuple[Item, Recording | BadRecording]]:
+        """Yields the recordings of a part with the items that they are from, in order."""
+        if self._job.options.rows is None:
+            yield from zip(part.items, self.read_part(part), strict=True)
+            return
+        for item in part.items:
+            for recording in self._read_rows(item, self._job.options.rows):
+                yield item, recording
+
+    def _read_rows(self, item: Item, rows: RowsOfFile) -> Iterator[Recording | BadRecording]:
+        return read_recordings(
+            item.path,
+            rows,
+            labels=self._job.row_labels,
+            is_labelled=self._job.label is not None,
+            nominal_hz=self._job.nominal_hz,
+        )
 
     def read_file(self, item: Item) -> Recording | BadRecording:
         """Returns the recording in a file."""

@@ -41,13 +41,7 @@ def read_arrays(path: str, columns: Collection[str] = ()) -> tuple[pa.RecordBatc
         UnusableError: The file is damaged or of another format than its suffix says, or its arrays
             differ in length.
     """
-    suffix = Path(path).suffix.lower()
-    try:
-        arrays = dict(_READERS[suffix](path))
-    except UnusableError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise UnusableError(f"it is not a readable {suffix} file ({first_line(error)})") from error
+    arrays = load_arrays(path)
     samples: dict[str, Array] = {}
     singles: dict[str, Any] = {}
     for name, array in _without_number(arrays, path).items():
@@ -60,6 +54,21 @@ def read_arrays(path: str, columns: Collection[str] = ()) -> tuple[pa.RecordBatc
     if columns:
         samples = {name: array for name, array in samples.items() if name in columns}
     return _batch(samples), singles
+
+
+def load_arrays(path: str) -> dict[str, Array]:
+    """Returns the arrays of a file by name, single values and attributes among them.
+
+    Raises:
+        UnusableError: The file is damaged or of another format than its suffix says.
+    """
+    suffix = Path(path).suffix.lower()
+    try:
+        return dict(_READERS[suffix](path))
+    except UnusableError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise UnusableError(f"it is not a readable {suffix} file ({first_line(error)})") from error
 
 
 def _nothing_in(arrays: Mapping[str, Array]) -> str:

@@ -666,8 +666,8 @@ def test_a_single_value_in_each_file_of_arrays_may_be_the_label(tmp_path):
     assert found(tmp_path, label="state").label == "state"
 
 
-def test_one_file_with_all_recordings_as_an_array_is_refused(tmp_path):
-    np.savez(tmp_path / "all.npz", X=np.zeros((20, 50)), y=np.arange(20) % 2)
+def test_one_file_with_all_recordings_as_an_array_without_labels_is_refused(tmp_path):
+    np.savez(tmp_path / "all.npz", X=np.zeros((20, 50)), z=np.arange(20) % 2)
     with pytest.raises(InputError, match=r"one file of arrays.*write a Parquet file with a row"):
         found(tmp_path)
 

@@ -1,0 +1,199 @@
+"""Files with many recordings: arrays with labels, and text without names of columns."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from common.errors import InputError
+from pipeline.reading.recordings.discovery import discover
+from pipeline.recording_options import Recordings, RowsOfFile
+from tests.pipeline.reading.recordings.raw_files import assembled, rows
+
+NUM, LENGTH = 12, 40
+LABELS = [int(place % 3 == 0) for place in range(NUM)]
+
+
+def signals(num: int = NUM, length: int = LENGTH) -> np.ndarray[Any, Any]:
+    """Smooth recordings, float64 [num, length]; the first sample of each is its place."""
+    return np.arange(num)[:, None] + np.sin(np.arange(length) / 5)
+
+
+def write_text(path: Path, delimiter: str = "\t", *, label_at: int = 0) -> None:
+    lines = []
+    for label, samples in zip(LABELS, signals(), strict=True):
+        cells = [f"{x:.4f}" for x in samples]
+        cells.insert(label_at if label_at == 0 else len(cells), f"{1 - 2 * label}")
+        lines.append(delimiter.join(cells))
+    path.write_text("\n".join([*lines, ""]))
+
+
+def _npz(path: Path) -> None:
+    np.savez(path, X=signals(), y=LABELS, subject=np.arange(NUM) // 4, fs=100.0)
+
+
+def _npz_channels(path: Path) -> None:
+    np.savez(path, X=np.stack([signals(), -signals()], axis=2), label=np.array(LABELS) == 1)
+
+
+def _hdf5(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["runs"] = signals().T
+        file["fault"] = np.array([b"bad" if label else b"ok" for label in LABELS])
+
+
+def _mat(path: Path) -> None:
+    scipy.io.savemat(path, {"data": signals(), "target": np.array(LABELS)[None]})
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "expected", "label", "positive"),
+    [
+        ("a.npz", _npz, {"array": "X", "label": "y"}, "y", "1"),
+        ("a.npz", _npz_channels, {"array": "X", "label": "label"}, "label", "1"),
+        ("a.h5", _hdf5, {"array": "runs", "label": "fault", "axis": "last"}, "fault", "bad"),
+        ("a.mat", _mat, {"array": "data", "label": "target"}, "target", "1"),
+        ("a.tsv", write_text, {"label_at": "first", "num_samples": 40}, "label", "-1"),
+        ("a.txt", lambda path: write_text(path, "  "), {"label_at": "first", "num_samples": 40},
+         "label", "-1"),
+        ("a.csv", lambda path: write_text(path, ",", label_at=-1),
+         {"label_at": "last", "num_samples": 40}, "label", "-1"),
+    ],
+)  # fmt: skip
+def test_one_file_with_all_recordings_is_found(
+    tmp_path: Path,
+    name: str,
+    write: Callable[[Path], None],
+    expected: dict[str, Any],
+    label: str,
+    positive: str,
+):
+    write(tmp_path / name)
+    found = discover(str(tmp_path / name), labels=None, label=None)
+    assert found is not None
+    assert found.recordings == Recordings(form="rows", rows=RowsOfFile(**expected))
+    assert (found.path, found.label, found.positive) == (str(tmp_path / name), label, positive)
+
+
+def test_labels_of_an_array_are_in_a_file_beside_it(tmp_path: Path):
+    np.save(tmp_path / "X.npy", signals())
+    np.save(tmp_path / "y.npy", LABELS)
+    found = discover(str(tmp_path), labels=None, label=None)
+    expected = Recordings(
+        form="rows", labels=str(tmp_path / "y.npy"), rows=RowsOfFile(array="signal")
+    )
+    assert found is not None
+    assert (found.path, found.recordings) == (str(tmp_path / "X.npy"), expected)
+    (tmp_path / "t.csv").write_text(
+        "nr,faulty\n" + "".join(f"{n},{y}\n" for n, y in enumerate(LABELS))
+    )
+    by_table = discover(str(tmp_path / "X.npy"), labels=str(tmp_path / "t.csv"), label=None)
+    assert by_table is not None
+    assert (by_table.label, by_table.recordings.labels) == ("faulty", str(tmp_path / "t.csv"))
+
+
+def test_a_table_of_examples_without_a_header_is_no_file_of_recordings(tmp_path: Path):
+    scales = 10.0 ** (np.arange(LENGTH) % 4)
+    values = np.random.default_rng(0).normal(size=(NUM, LENGTH)) * scales
+    lines = [",".join([str(y), *map(str, own)]) for y, own in zip(LABELS, values, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert discover(str(tmp_path / "a.csv"), labels=None, label=None) is None
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".arff"])
+def test_files_of_other_kinds_are_refused_with_what_to_write(tmp_path: Path, suffix: str):
+    (tmp_path / f"a{suffix}").write_text("@data")
+    with pytest.raises(InputError, match=rf"{suffix} files are not read. Write an NPZ file"):
+        discover(str(tmp_path / f"a{suffix}"), labels=None, label=None)
+
+
+def test_each_row_of_an_array_is_a_recording(tmp_path: Path):
+    _npz(tmp_path / "a.npz")
+    result = assembled(tmp_path, "a.npz", form="rows", rows=RowsOfFile(array="X", label="y"))
+    first, *_, last = rows(result)
+    assert result.num_rows == NUM
+    assert (first["recording"], first["state"], first["subject"]) == ("a_1", "1", 0)
+    assert (last["recording"], last["state"], last["subject"]) == ("a_12", "0", 2)
+    assert first["sampling_rate_hz"] == 100.0
+    assert last["X"] == pytest.approx(signals()[-1], rel=1e-6)
+
+
+def test_channels_of_an_array_are_numbered(tmp_path: Path):
+    _npz_channels(tmp_path / "a.npz")
+    result = assembled(tmp_path, "a.npz", form="rows", rows=RowsOfFile(array="X", label="label"))
+    row = rows(result)[5]
+    assert (row["X_1"][0], row["X_2"][0], row["state"]) == (5.0, -5.0, "0")
+
+
+def test_recordings_on_the_last_axis_are_turned(tmp_path: Path):
+    _hdf5(tmp_path / "a.h5")
+    options = RowsOfFile(array="runs", label="fault", axis="last")
+    result = assembled(tmp_path, "a.h5", form="rows", rows=options)
+    assert [row["runs"][0] for row in rows(result)] == list(range(NUM))
+    assert [row["state"] for row in rows(result)][:2] == ["bad", "ok"]
+
+
+def test_rows_are_resampled_to_the_nominal_rate(tmp_path: Path):
+    _npz(tmp_path / "a.npz")
+    options = RowsOfFile(array="X", label="y")
+    result = assembled(tmp_path, "a.npz", form="rows", rows=options, rates={"X": 50.0})
+    assert {len(row["X"]) for row in rows(result)} == {LENGTH // 2}
+
+
+def test_labels_by_order_must_be_as_many_as_recordings(tmp_path: Path):
+    np.save(tmp_path / "X.npy", signals())
+    np.save(tmp_path / "y.npy", LABELS[:-1])
+    options: dict[str, Any] = {"form": "rows", "labels": "y.npy"}
+    with pytest.raises(InputError, match=r"it has 12 recordings, and .* has 11 labels"):
+        assembled(tmp_path, "X.npy", rows=RowsOfFile(array="signal"), **options)
+    np.save(tmp_path / "y.npy", LABELS)
+    result = assembled(tmp_path, "X.npy", rows=RowsOfFile(array="signal"), **options)
+    assert [row["state"] for row in rows(result)] == [str(label) for label in LABELS]
+
+
+TEXT = RowsOfFile(label_at="first", num_samples=LENGTH)
+
+
+def test_wrong_lines_of_text_are_named(tmp_path: Path):
+    write_text(tmp_path / "a.tsv")
+    lines = (tmp_path / "a.tsv").read_text().splitlines()
+    lines[1] = lines[1].rpartition("\t")[0]
+    lines[2] = lines[2].rpartition("\t")[0] + "\tx"
+    lines[3] = lines[3].rpartition("\t")[0] + "\tNaN"
+    (tmp_path / "a.tsv").write_text("\n".join(lines))
+    result = assembled(tmp_path, "a.tsv", form="rows", rows=TEXT, data={"max_bad_rows": 2})
+    assert [bad.reason for bad in result.bad] == [
+        "line 2 has 40 values; expected 41",
+        "sample 40: `x` found, expected a number",
+    ]
+    row = rows(result)[1]
+    assert (row["recording"], row["state"], row["signal"][0]) == ("a_4", "-1", 3.0)
+    assert np.isnan(row["signal"][-1])
+
+
+def test_lines_to_predict_may_lack_the_label(tmp_path: Path):
+    write_text(tmp_path / "a.tsv")
+    lines = (tmp_path / "a.tsv").read_text().splitlines()
+    lines[0] = lines[0].partition("\t")[2]
+    (tmp_path / "a.tsv").write_text("\n".join(lines))
+    result = assembled(tmp_path, "a.tsv", label=None, form="rows", rows=TEXT)
+    assert [row["signal"][0] for row in rows(result)] == list(range(NUM))
+    assert "state" not in rows(result)[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"array": "Z", "label": "y"}, r"no array `Z`; it has `X` \(12, 40\)"),
+        ({"array": "y", "label": "X"}, r"`y` is \(12,\) of int64; expected numbers"),
+        ({"array": "X", "label": "X"}, "`X` has 480 labels, and `X` 12 recordings"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, str], words: str):
+    _npz(tmp_path / "a.npz")
+    with pytest.raises(InputError, match=words):
+        assembled(tmp_path, "a.npz", form="rows", rows=RowsOfFile(**options))
