@@ -124,6 +124,9 @@ class Recordings(JsonValue):
         events: Table of events of a `stream` with the columns `recording`, `start`, `end` and, if
             there are kinds, `kind`; relative to the same folder as `labels`.
         rows: Where the recordings are in a file; required for `rows`.
+        from_path: Columns from the path of each file below `data.path`, for form `files`: name to a
+            regular expression with one group, the value. `machine: ^([^/]+)/` is the outermost
+            folder, by which `split` can group.
     """
 
     form: Form
@@ -138,21 +141,23 @@ class Recordings(JsonValue):
     window: Window | None = None
     events: str | None = None
     rows: RowsOfFile | None = None
+    from_path: dict[Column, str] = Field(default_factory=dict)
 
     @field_validator("label_pattern")
     @classmethod
     def _one_group(cls, pattern: str | None) -> str | None:
-        if pattern is None:
-            return None
-        try:
-            num_groups = re.compile(pattern).groups
-        except re.error as error:
-            raise ValueError(f"is not a regular expression: {error}") from error
-        if num_groups != 1:
-            raise ValueError(
-                f"must have one group, the label, such as _(ok|nok)_; has {num_groups}"
-            )
+        if pattern is not None:
+            _check_pattern(pattern, "the label, such as _(ok|nok)_")
         return pattern
+
+    @field_validator("from_path")
+    @classmethod
+    def _one_group_each(cls, patterns: dict[str, str]) -> dict[str, str]:
+        for name, pattern in patterns.items():
+            if name in OWN_COLUMNS:
+                raise ValueError(f"names `{name}`, which the assembly of recordings adds itself")
+            _check_pattern(pattern, "the value, such as ^([^/]+)/")
+        return patterns
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recordings":
@@ -182,9 +187,10 @@ class Recordings(JsonValue):
             "id_column": self.form == "rows",
             "time_column": self.form == "rows",
             "window": self.form == "rows",
+            "from_path": self.form != "files",
         }
         for name, is_wrong in wrong.items():
-            if is_wrong and getattr(self, name) is not None:
+            if is_wrong and getattr(self, name):
                 raise ValueError(f"`{name}` does not go with form `{self.form}`; remove it")
         if self.form == "long" and self.id_column is None:
             raise ValueError("form `long` needs `id_column`, the column that names the recording")
@@ -238,6 +244,15 @@ class Recordings(JsonValue):
         return self.column or _BYTES_COLUMNS[self.media]
 
 
+def _check_pattern(pattern: str, what: str) -> None:
+    try:
+        num_groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from error
+    if num_groups != 1:
+        raise ValueError(f"must have one group, {what}; has {num_groups}")
+
+
 def with_channels(recordings: Recordings, signals: Collection[str]) -> Recordings:
     """Returns the options with the signals of the features as channels, unless some are named.
 
@@ -256,6 +271,7 @@ def check_recordings(recordings: Recordings, label: str) -> None:
     """
     roles = dict.fromkeys(OWN_COLUMNS, "is added by the assembly of recordings")
     roles |= dict.fromkeys(recordings.channels, "is one of data.recordings.channels")
+    roles |= dict.fromkeys(recordings.from_path, "is one of data.recordings.from_path")
     for key in ("id_column", "time_column", "bytes_column"):
         roles[getattr(recordings, key) or ""] = f"is data.recordings.{key}"
     if label in roles:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -203,10 +203,18 @@ def _recordings(origin: Origin, folder: Path) -> Iterator[str]:
         value = getattr(origin.recordings, field.name)
         if field.name in ("window", "rows") and value is not None:
             yield f"    {field.name}: {flow_options(value)}"
+        elif field.name == "from_path":
+            yield from _from_path(value)
         elif field.name in ("labels", "events") and value is not None:
             yield f"    {field.name}: {scalar(relative_path(value, folder))}"
         elif field.name == "form" or value != field.default:
             yield f"    {field.name}: {_value(value)}"
+
+
+def _from_path(patterns: Mapping[str, str]) -> Iterator[str]:
+    if patterns:
+        yield "    from_path:"
+    yield from (f"      {scalar(name)}: {_quoted_json(own)}" for name, own in patterns.items())
 
 
 def _path_columns(origin: Origin) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +63,9 @@ class Labeller:
 
     @property
     def types(self) -> dict[str, pa.DataType]:
-        """Types of the context columns of the table."""
-        return self._table.types if self._table else {}
+        """Types of the context columns, of the table and of the files' paths."""
+        own = self._table.types if self._table else {}
+        return own | dict.fromkeys(self._options.from_path, pa.string())
 
     def _name(self, file: str) -> str:
         return Path(file).relative_to(self._base).as_posix()
@@ -75,6 +76,23 @@ class Labeller:
         Raises:
             UnusableError: It has no label where it must have one, or several.
         """
+        row = self._labelled(file)
+        own = {name: self._in_path(file, name) for name in self._options.from_path}
+        return replace(row, context=row.context | own) if own else row
+
+    def _in_path(self, file: str, name: str) -> str | None:
+        """Returns the value of a column from the path of a file; a file to predict may lack it."""
+        match = re.search(self._options.from_path[name], self._name(file))
+        if match is not None and match[1] is not None:
+            return str(match[1])
+        if self._label is None:
+            return None
+        raise UnusableError(
+            f"its path does not match data.recordings.from_path.{name}, "
+            f"{self._options.from_path[name]!r}"
+        )
+
+    def _labelled(self, file: str) -> Row:
         if self._table is not None:
             return self._of_rows(self._match(file), Path(file).name, key=file)
         if self._label is None:

@@ -265,3 +265,17 @@ def test_the_frames_that_are_not_seen_are_said():
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
     _, reason = image_feature([file.getvalue(), picture(20, 16)], 2)
     assert reason.endswith("; 1 are animated, and only their first frame counts")
+
+
+def test_a_folder_for_each_machine_is_a_group(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(120):
+        state = "fault" if number % 4 == 0 else "ok"
+        path = tmp_path / "raw" / f"machine_{number // 4 % 5}" / state / f"{number}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"x": rng.normal(size=20).round(3)}).to_csv(path, index=False)
+    config = load_config(init(tmp_path, tmp_path / "raw").config_path)
+    assert config.data.recordings.label_from == "folder"
+    assert list(config.data.recordings.from_path) == ["machine"]
+    assert (config.split.strategy, config.split.column) == ("group", "machine")
+    assert list(config.features) == ["x"]

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,12 @@ _LEVELS: Mapping[int, str | None] = {
     0: r"^([^/]+)/",
     1: r"^[^/]+/([^/]+)/",
 }
+_OWN_FOLDER = r"([^/]+)/[^/]+$"
+# What folders may be named after; a group by such a name is found as one.
+_OWNERS = {
+    "machine", "motor", "pump", "engine", "unit", "device", "turbine", "bearing", "speaker",
+    "subject", "person", "patient", "session", "plant", "site", "station", "vehicle", "car",
+}  # fmt: skip
 _DATE = re.compile(r"(19|20)?\d\d([-_. ]?)\d\d\2\d\d([-_. T]\d.*)?")
 _PATTERNS = (
     r"^([A-Za-z]+)(?:[^A-Za-z]|$)",
@@ -180,14 +186,32 @@ class FolderClasses:
         pattern: Regular expression that finds the class in a file's path below the base; None if
             it is the name of the file's own folder.
         unused: Names of the folders above, if they might be the classes instead.
-        shared: Names of folders of another level that have files of several classes, such as
-            machines.
+        shared: Folders of another level that have files of several classes, such as machines.
     """
 
     classes: Counter[str]
     pattern: str | None = None
     unused: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
+    shared: "SharedFolders | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedFolders:
+    """Folders of one level, most of which have files of several classes.
+
+    Attributes:
+        names: Those that have.
+        pattern: Regular expression that finds the folder in a file's path below the base.
+    """
+
+    names: tuple[str, ...]
+    pattern: str
+
+    @property
+    def column(self) -> str:
+        """Name for a column of them: `machine` of `machine_3`, else `unit`."""
+        words = {re.split(r"[^a-z]", name.lower(), maxsplit=1)[0] for name in self.names}
+        return words.pop() if len(words) == 1 and words <= _OWNERS else "unit"
 
 
 def folder_classes(files: Sequence[str], base: str) -> FolderClasses | None:
@@ -216,19 +240,22 @@ def folder_classes(files: Sequence[str], base: str) -> FolderClasses | None:
     if pattern is not None and not _share_of_words(set(names)):
         return None
     unused = () if pattern else _unused_folders(parents, base)
-    shared = () if unused else _shared_folders(names, levels.values())
+    shared = None if unused else _shared_folders(names, levels)
     return FolderClasses(classes=Counter(names), pattern=pattern, unused=unused, shared=shared)
 
 
-def _shared_folders(classes: Sequence[str], levels: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """Returns the names of the level where most folders have files of several classes."""
-    shared: tuple[str, ...] = ()
-    for names in levels:
+def _shared_folders(
+    classes: Sequence[str], levels: Mapping[int, Sequence[str]]
+) -> SharedFolders | None:
+    """Returns the folders of the level where most have files of several classes."""
+    shared: SharedFolders | None = None
+    for place, names in levels.items():
         counts = Counter(name for name, _ in {*zip(names, classes, strict=True)})
         crossed = sorted(name for name, number in counts.items() if number > 1)
         is_split = {name.lower() for name in counts} <= _SPLIT_WORDS
-        if not is_split and len(counts) > 1 and 2 * len(crossed) >= len(counts) > len(shared):
-            shared = tuple(crossed)
+        most = len(shared.names) if shared else 0
+        if not is_split and len(counts) > 1 and 2 * len(crossed) >= len(counts) > most:
+            shared = SharedFolders(names=tuple(crossed), pattern=_LEVELS[place] or _OWN_FOLDER)
     return shared
 
 

@@ -12,7 +12,7 @@ from common.errors import InputError
 from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence import series
 from pipeline.reading.recordings.evidence.events import check_no_events
-from pipeline.reading.recordings.evidence.labels import TableOfLabels
+from pipeline.reading.recordings.evidence.labels import SharedFolders, TableOfLabels
 from pipeline.reading.recordings.evidence.listing import (
     Listing,
     has_decimal_commas,
@@ -24,6 +24,7 @@ from pipeline.recording_options import Media, Recordings
 
 DEFAULT_LABEL = "label"
 MANY_FILES = 3
+_MIN_SHARED = 3  # folders with files of several classes that a split can divide
 _MAX_OTHERS = 0.1  # share of the files that may lack the column of times
 _WORDS: Mapping[Media, tuple[str, str]] = {
     "audio": ("sound", "sounds"),
@@ -168,6 +169,8 @@ class Request:
             source: dict[str, Any] = {"label_from": "folder"}
             if by_folder.pattern:
                 source = {"label_pattern": by_folder.pattern}
+            if by_folder.shared is not None and len(by_folder.shared.names) >= _MIN_SHARED:
+                source["from_path"] = {by_folder.shared.column: by_folder.shared.pattern}
             recordings = Recordings(form="files", media=media, **source, **axes)
             return self.found(files, recordings, label, by_folder.classes, notes)
         by_name = label_evidence.name_pattern(files)
@@ -233,11 +236,17 @@ def _check_one_clock(files: Sequence[str], time: str) -> None:
         )
 
 
-def _shared_notes(folders: Sequence[str]) -> list[str]:
-    """Says that files of one machine may be in several splits."""
-    if not folders:
+def _shared_notes(shared: SharedFolders | None) -> list[str]:
+    """Says what folders with files of several classes are taken for."""
+    if shared is None:
         return []
+    folders = shared.names
     named = ", ".join(f"`{name}`" for name in folders[:5]) + (", ..." if len(folders) > 5 else "")
+    if len(folders) >= _MIN_SHARED:
+        return [
+            f"folders such as {named} have files of several classes, so each may be a machine, a "
+            f"person or a session: `from_path` makes the column `{shared.column}` of their names"
+        ]
     return [
         f"folders such as {named} have files of several classes; if each is a machine, a person or "
         "a session, the same one is in train and in test, and the metrics are too good: write a "

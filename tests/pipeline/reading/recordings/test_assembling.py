@@ -18,6 +18,7 @@ from pipeline.column_format import ColumnFormat
 from pipeline.config import Label
 from pipeline.reading.recordings import assembling
 from pipeline.reading.recordings.assembling import raw_recordings
+from pipeline.recording_options import Recordings
 from tests.pipeline.reading.recordings.raw_files import (
     LABEL,
     assembled,
@@ -656,3 +657,15 @@ def test_a_pattern_with_a_slash_finds_the_label_in_the_path(tmp_path):
     ]
     with pytest.raises(InputError, match="its path does not match"):
         assembled(tmp_path, "raw", form="files", label_pattern="^(other)/")
+
+
+def test_columns_come_from_the_paths_of_files(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["m1/ok/1.csv", "m2/bad/2.csv", "3.csv"])
+    options = Recordings(form="files", label_pattern="(1|2|3)", from_path={"machine": "^([^/]+)/"})
+    result = assembled(tmp_path, "raw", data={"max_bad_rows": 1}, **vars(options))
+    machines = [(row["recording"], row["machine"]) for row in rows(result)]
+    assert machines == [("1", "m1"), ("2", "m2")]
+    assert "3.csv: its path does not match data.recordings.from_path.machine" in str(result.bad[0])
+    # A file to predict may be anywhere.
+    predicted = rows(assembled(tmp_path, "raw", label=None, **vars(options)))
+    assert [row["machine"] for row in predicted] == [None, "m1", "m2"]

@@ -500,6 +500,7 @@ def test_folders_above_those_of_days_are_named_as_unused(tmp_path, names, is_not
     [
         (["id_00/normal", "id_00/abnormal", "id_02/normal", "id_02/abnormal"], "`id_00`, `id_02`"),
         (["ok/m1", "ok/m2", "ok/m3", "fault/m1", "fault/m2"], "`m1`, `m2`"),
+        (["id_00/normal", "id_00/fault", "id_02/normal"], "`id_00`"),
         (["ok/m1", "ok/m2", "ok/m3", "fault/m4", "fault/m2"], None),
         (["train/ok", "train/crack", "test/ok", "test/crack"], None),
         (["ok", "fault"], None),
@@ -511,6 +512,25 @@ def test_folders_with_files_of_several_classes_may_be_machines(tmp_path, names, 
     notes = "; ".join(found(tmp_path).notes)
     assert ("the same one is in train and in test" in notes) is (shared is not None)
     assert shared is None or f"folders such as {shared} have files" in notes
+    assert not found(tmp_path).recordings.from_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "column", "expression"),
+    [
+        ("machine_{}/{}", "machine", r"([^/]+)(?:/[^/]+){2}$"),
+        ("id_{}/{}", "unit", r"([^/]+)(?:/[^/]+){2}$"),
+        ("{1}/M{0}", "unit", r"([^/]+)/[^/]+$"),
+        ("plant/Speaker {}/{}", "speaker", r"([^/]+)(?:/[^/]+){2}$"),
+    ],
+)
+def test_folders_of_three_machines_make_a_column(tmp_path, pattern, column, expression):
+    for number in range(6):
+        name = pattern.format(number // 2, "fault" if number % 2 else "ok")
+        write(tmp_path / name / f"{number}.wav")
+    discovery = found(tmp_path)
+    assert discovery.recordings.from_path == {column: expression}
+    assert f"makes the column `{column}` of their names" in "; ".join(discovery.notes)
 
 
 def test_a_table_of_ids_beside_a_long_table_has_the_labels(tmp_path):
