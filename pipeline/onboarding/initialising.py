@@ -305,8 +305,7 @@ def print_report(report: InitReport) -> None:
     click.echo(f"Split: {proposal.split.split.strategy}; {proposal.split.reason}.")
     for note in (*proposal.split.not_possible, *proposal.other_faults, *proposal.notes):
         click.echo(f"Note: {note}")
-    if proposal.split.warning:
-        click.echo(f"Warning: {proposal.split.warning}")
+    _print_warnings(proposal)
     _print_few_positives(proposal.split.num_test_positives)
     if proposal.drop_duplicates:
         click.echo(f"Duplicates: {count(table.num_duplicates, 'row')} will be dropped.")
@@ -330,6 +329,13 @@ def print_report(report: InitReport) -> None:
         return
     click.echo(f"Wrote {report.config_path} and {report.schema_path}. Now run:")
     click.echo(f"  faultline run --config {shlex.quote(str(report.config_path))}")
+
+
+def _print_warnings(proposal: Proposal) -> None:
+    for warning in proposal.origin.warnings:
+        click.echo(f"Warning: {warning}.")
+    if proposal.split.warning:
+        click.echo(f"Warning: {proposal.split.warning}")
 
 
 def _print_dates(report: InitReport) -> None:

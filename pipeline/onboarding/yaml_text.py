@@ -196,7 +196,7 @@ def _recordings(origin: Origin, folder: Path) -> Iterator[str]:
     """The block `recordings`, with what was found as a comment."""
     if origin.recordings is None:
         return
-    for note in origin.notes:
+    for note in (*origin.notes, *(f"Warning: {warning}" for warning in origin.warnings)):
         yield from _comment(f"- {note}.", "  ")
     yield "  recordings:"
     for field in dataclasses.fields(origin.recordings):

@@ -35,6 +35,7 @@ def find_alerts(
     correlations: tuple[Sequence[str], Floats],
     label: str,
     separations: Mapping[str, float],
+    giveaways: Mapping[str, Mapping[str, str]],
 ) -> list[Alert]:
     """Returns the alerts on the columns of train.
 
@@ -44,6 +45,7 @@ def find_alerts(
         correlations: Column names and Pearson's r of each pair, `[k, k]`.
         label: The label column, whose correlations are no duplicates.
         separations: ROC-AUC of the features that separate the classes almost alone.
+        giveaways: How properties of files tell the label, by column and property.
     """
     alerts: list[Alert] = []
     for feature in sorted(train.features, key=lambda feature: str(feature.path.step[0])):
@@ -56,7 +58,18 @@ def find_alerts(
         elif kind == "num_stats" and feature.num_stats.min == feature.num_stats.max:
             text = f"is constant: every value is {feature.num_stats.min:.6g}."
             alerts.append(Alert(name, text))
-    return [*alerts, *_duplicates(*correlations, label), *_separations(separations)]
+    alerts += [*_duplicates(*correlations, label), *_separations(separations)]
+    return [*alerts, *_giveaways(giveaways)]
+
+
+def _giveaways(giveaways: Mapping[str, Mapping[str, str]]) -> Iterator[Alert]:
+    for column, properties in giveaways.items():
+        for name, words in properties.items():
+            yield Alert(
+                column,
+                f"tells the label by the {name} of its files: {words}. A model may learn how files "
+                "were made instead of the fault.",
+            )
 
 
 def _separations(areas: Mapping[str, float]) -> Iterator[Alert]:

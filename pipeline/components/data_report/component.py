@@ -19,7 +19,7 @@ from tfx.types.standard_artifacts import (
 )
 
 from common.example_files import read_batches, split_files, split_folder
-from models.features import FeatureTable, features_from_json
+from models.features import FeatureTable, Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.component import REPORT_FILE
 from pipeline.components.data_report.alerts import find_alerts
 from pipeline.components.data_report.correlations import Floats
@@ -138,7 +138,7 @@ def read_figures(
         [column.name for column in numbers if not column.is_time][:_MAX_CORRELATED],
         _edges([column for column in numbers if column.name != label]),
         features,
-        [c.name for c in numbers if c.name in features and not c.is_time],
+        [c.name for c in numbers if c.name in _separating(features) and not c.is_time],
     )
     folder = split_folder(sources.anomalies, "train")
     correlations = (train.correlated, train.correlations)
@@ -150,9 +150,17 @@ def read_figures(
             DriftReport.from_json(_read(f"{folder}/{DRIFT_FILE}").decode()),
         ),
         train=train,
-        alerts=find_alerts(splits["train"], features, correlations, label, train.separations),
+        alerts=find_alerts(
+            splits["train"], features, correlations, label, train.separations, train.giveaways
+        ),
         notes=notes,
     )
+
+
+def _separating(features: FeatureTable) -> set[str]:
+    """Columns that may separate the classes: features, and the sampling rates of signals."""
+    rates = (signal.rate_column for signal in of_kind(features, Signal).values())
+    return {*features, *(rate for rate in rates if rate)}
 
 
 def _edges(columns: Sequence[ColumnSummary]) -> dict[str, Floats]:

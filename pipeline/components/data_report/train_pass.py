@@ -10,6 +10,7 @@ from models.features import Audio, FeatureTable, Image, Signal, of_kind
 from pipeline.components.data_report.correlations import Correlations, Floats, column_numbers
 from pipeline.components.data_report.histograms import ClassHistogram
 from pipeline.components.data_report.media.pictures import sample_pictures
+from pipeline.components.data_report.media.properties import FileProperties
 from pipeline.components.data_report.media.sampling import FileSample
 from pipeline.components.data_report.media.sounds import sample_sounds
 from pipeline.components.data_report.recordings import RecordingSample
@@ -28,6 +29,7 @@ class TrainFigures:
         pictures: A sample of the pictures of each class.
         sounds: A sample of the sounds of each class.
         separations: ROC-AUC of the features that separate the classes almost alone.
+        giveaways: How properties of files tell the label, by column and property.
     """
 
     correlated: Sequence[str]
@@ -37,6 +39,7 @@ class TrainFigures:
     pictures: FileSample
     sounds: FileSample
     separations: Mapping[str, float] = field(default_factory=dict)
+    giveaways: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def read_train(
@@ -61,6 +64,7 @@ def read_train(
     correlations, recordings = Correlations(correlated), RecordingSample(of_kind(features, Signal))
     pictures = sample_pictures(of_kind(features, Image))
     sounds = sample_sounds(of_kind(features, Audio))
+    properties = FileProperties(features)
     histograms = {name: ClassHistogram.over(bins) for name, bins in edges.items()}
     for batch in batches:
         names = dict.fromkeys([*correlated, *histograms, *separating])
@@ -75,6 +79,7 @@ def read_train(
         recordings.add(batch, labels)
         pictures.add(batch, labels)
         sounds.add(batch, labels)
+        properties.add(batch, labels)
     return TrainFigures(
         correlated,
         correlations.values(),
@@ -83,4 +88,5 @@ def read_train(
         pictures,
         sounds,
         sample.separations(),
+        properties.giveaways(),
     )

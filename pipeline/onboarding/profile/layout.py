@@ -9,8 +9,8 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files import csv_header, encodings, sources
-from pipeline.reading.files.header_block import TableStart, find_common_block
 from pipeline.reading.files.pieces import Format, Piece
+from pipeline.reading.recordings.evidence.header_block import TableStart, find_common_block
 from pipeline.unit_names import holds_digits, unit_text
 
 _ROWS_LOOKED_AT = 200

@@ -24,6 +24,7 @@ class Origin:
         left_out: Columns of the assembly that are no features, with the reason.
         unused: These columns.
         notes: What was found, in words.
+        warnings: What may make the metrics too good, in words.
         num_bad: Recordings that cannot be used.
         rate_hz: Rate that recordings of several rates were resampled to.
         path_columns: Columns of an ordinary table that hold paths.
@@ -37,6 +38,7 @@ class Origin:
     left_out: Mapping[str, str] = field(default_factory=dict)
     unused: Mapping[str, Column] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     num_bad: int = 0
     rate_hz: float | None = None
     path_columns: Mapping[str, PathColumn] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from common.errors import InputError
 from models.features import Feature
 from pipeline.config import Data, Label
 from pipeline.onboarding.profile.table import ReadOptions, Table, read_table
+from pipeline.onboarding.recordings.giveaways import giveaway_warnings
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
 from pipeline.onboarding.recordings.nominal_rate import common_rate
 from pipeline.onboarding.recordings.origin import Origin
@@ -56,6 +57,11 @@ def profile_recordings(
     options = discovery.recordings
     with tempfile.TemporaryDirectory(prefix="faultline-") as folder:
         assembled = _assemble(discovery, positive, Path(folder))
+        warnings = tuple(
+            giveaway_warnings(
+                assembled.files, options, discovery.label, positive or discovery.positive
+            )
+        )
         rate_hz = common_rate(assembled.files) if discovery.rate_hz is None else None
         if rate_hz is not None and options.media == "table" and options.window is None:
             discovery = replace(discovery, rate_hz=rate_hz)
@@ -78,6 +84,7 @@ def profile_recordings(
         left_out=left_out,
         unused={name: table.columns[name] for name in left_out},
         notes=(*discovery.notes, *assembled.notes),
+        warnings=warnings,
         num_bad=len(assembled.bad),
         rate_hz=discovery.rate_hz,
     )

@@ -20,9 +20,9 @@ from pipeline.onboarding.profile.text_facts import TextFacts
 from pipeline.onboarding.profile.words import quoted
 from pipeline.reading import times
 from pipeline.reading.files import csv_header, encodings, sources
-from pipeline.reading.files.header_block import TableStart, find_common_block
 from pipeline.reading.files.pieces import format_of
-from pipeline.reading.recordings.beside import read_table
+from pipeline.reading.recordings.beside.tables import read_table
+from pipeline.reading.recordings.evidence.header_block import TableStart, find_common_block
 from pipeline.reading.recordings.evidence.listing import has_rows
 from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.data_options.path_columns import FileKind
 from pipeline.reading.files.listing import matching_files
 from pipeline.reading.files.pieces import suffix_of
-from pipeline.reading.recordings.beside import FileMatcher, normal_id
+from pipeline.reading.recordings.beside.matching import FileMatcher, normal_id
 from pipeline.reading.recordings.raw.listing import SUFFIXES
 from pipeline.recording_options import Media
 

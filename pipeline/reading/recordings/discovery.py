@@ -12,9 +12,9 @@ from typing import Any
 
 from common.errors import InputError
 from pipeline.counting import count
-from pipeline.reading.files.header_block import find_block
 from pipeline.reading.files.pieces import format_of
 from pipeline.reading.recordings.evidence import labels as label_evidence
+from pipeline.reading.recordings.evidence.header_block import find_block
 from pipeline.reading.recordings.evidence.listing import (
     Listing,
     UnreadableTableError,

@@ -13,7 +13,14 @@ from pipeline.config import Data, Label
 from pipeline.counting import count
 from pipeline.reading.contract import truth_of
 from pipeline.reading.ingest_spec import canonical_label, label_marks, positive_truth
-from pipeline.reading.recordings.beside import FileMatcher, LabelTable, Row, read_label_table
+from pipeline.reading.recordings.beside.labels import (
+    LabelTable,
+    Row,
+    merge_rows,
+    read_label_table,
+    several_labels,
+)
+from pipeline.reading.recordings.beside.matching import FileMatcher
 from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.recording import BadRecording
 from pipeline.reading.typing_rows import label_texts
@@ -133,9 +140,14 @@ class Labeller:
             raise UnusableError(f"{self._where} has no row for `{name}`, so it has no label")
         self._used.update(ids)
         rows = [self._table.rows[id_] for id_ in ids]
-        if self._table.contradicted.intersection(ids) or any(row != rows[0] for row in rows):
-            raise UnusableError(f"{self._where} has several rows for `{name}` that differ")
-        return rows[0]
+        labels = [text for id_ in ids for text in self._table.contradicted.get(id_, ())]
+        if labels := labels or list(several_labels(rows)):
+            listed = " and ".join(f"`{text}`" for text in dict.fromkeys(labels))
+            raise UnusableError(
+                f"{self._where} has several rows for `{name}`, with the labels {listed}; a "
+                "recording has one. If it is positive once one of its rows is, keep that row only"
+            )
+        return merge_rows(rows)
 
     @property
     def _where(self) -> str:
@@ -182,9 +194,20 @@ class Labeller:
 
     def notes(self) -> list[str]:
         """Returns what is remarkable of the table, in words."""
-        if self._table is None or not self._table.num_repeated:
+        if self._table is None:
             return []
-        return [f"{count(self._table.num_repeated, 'row')} of {self._where} repeat another one"]
+        notes = []
+        if self._table.num_repeated:
+            repeated = count(self._table.num_repeated, "row")
+            notes.append(f"{repeated} of {self._where} repeat another one")
+        if merged := {i: n for i, n in self._table.merged.items() if i in self._used}:
+            names = dict.fromkeys(name for own in merged.values() for name in own)
+            listed = ", ".join(f"`{name}`" for name in names)
+            notes.append(
+                f"{count(len(merged), 'recording')} with several rows in {self._where} and one "
+                f"label: {listed} is missing where they differ"
+            )
+        return notes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,8 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Data
-from pipeline.reading.recordings.beside import CONTEXT_TYPES, Row, context_form, read_row_labels
+from pipeline.reading.recordings.beside.labels import Row, read_row_labels
+from pipeline.reading.recordings.beside.tables import CONTEXT_TYPES, context_form
 from pipeline.reading.recordings.labelling import Labeller
 from pipeline.reading.recordings.parts.job import NO_ROLES, Item, Job, Wanted
 from pipeline.reading.recordings.raw import tables

@@ -14,6 +14,7 @@ from models.features import Audio, Image, Signal
 from pipeline.components.anomaly_gate.pictures import count_pictures, judge_pictures
 from pipeline.config_loading import load_config
 from pipeline.onboarding import initialise
+from pipeline.onboarding.initialising import print_report
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
 from pipeline.onboarding.recordings.nominal_rate import choose_rate
 from pipeline.reading.ingest_spec import nominal_rates
@@ -279,3 +280,34 @@ def test_a_folder_for_each_machine_is_a_group(tmp_path):
     assert list(config.data.recordings.from_path) == ["machine"]
     assert (config.split.strategy, config.split.column) == ("group", "machine")
     assert list(config.features) == ["x"]
+
+
+def _write_wavs(folder, rate_of_faults, num=60):
+    rng = np.random.default_rng(0)
+    for number in range(num):
+        is_fault = number % 4 == 0
+        path = folder / ("fault" if is_fault else "ok") / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rate = rate_of_faults if is_fault else 4_000
+        soundfile.write(path, 0.1 * rng.normal(size=rate // 10), rate)
+
+
+@pytest.mark.parametrize(("rate", "is_told"), [(8_000, True), (4_000, False)])
+def test_a_sampling_rate_that_tells_the_label_is_a_warning(tmp_path, rate, is_told, capsys):
+    _write_wavs(tmp_path / "raw", rate)
+    report = init(tmp_path, tmp_path / "raw")
+    print_report(report)
+    wanted = "Warning: the sampling rate tells the label: 8000 Hz in 15 of 15 positives and in 0 of"
+    assert (wanted in capsys.readouterr().out) is is_told
+    assert ("Warning: the sampling rate tells the label" in report.config_text) is is_told
+
+
+def test_a_length_that_tells_the_label_is_a_warning(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / "raw" / ("ok" if number % 4 else "fault") / f"{number}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = 40 if number % 4 else 30
+        pd.DataFrame({"x": rng.normal(size=size).round(3)}).to_csv(path, index=False)
+    [warning] = init(tmp_path, tmp_path / "raw").proposal.origin.warnings
+    assert warning.startswith("the number of samples tells the label: 30 in 15 of 15 positives")

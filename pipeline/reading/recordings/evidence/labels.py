@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import InputError
-from pipeline.reading.recordings.beside import FileMatcher, normal_id, unpadded
+from pipeline.reading.recordings.beside.matching import FileMatcher, normal_id, unpadded
 from pipeline.reading.recordings.raw.listing import stem
 from pipeline.recording_options import OWN_COLUMNS
 

@@ -16,7 +16,6 @@ from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files.csv_header import read_header
 from pipeline.reading.files.encodings import detect_encoding
-from pipeline.reading.files.header_block import find_block, find_start
 from pipeline.reading.files.listing import divide, matching_files
 from pipeline.reading.files.pieces import (
     SUFFIXES,
@@ -25,7 +24,8 @@ from pipeline.reading.files.pieces import (
     open_stream,
     suffix_of,
 )
-from pipeline.reading.recordings.beside import read_table
+from pipeline.reading.recordings.beside.tables import read_table
+from pipeline.reading.recordings.evidence.header_block import find_block, find_start
 from pipeline.reading.recordings.raw.listing import ARRAY_SUFFIXES, list_raw_files
 from pipeline.reading.recordings.raw.listing import SUFFIXES as RAW_SUFFIXES
 from pipeline.recording_options import Media

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.counting import count
-from pipeline.reading.recordings.beside import FileMatcher, normal_id
+from pipeline.reading.recordings.beside.matching import FileMatcher, normal_id
 from pipeline.reading.recordings.evidence.series import (
     Flags,
     Series,

@@ -11,7 +11,7 @@ from common.errors import InputError
 from pipeline.counting import count
 from pipeline.reading.files.csv_header import is_value, trimmed
 from pipeline.reading.files.pieces import TEXT_SUFFIXES, suffix_of
-from pipeline.reading.recordings.beside import read_row_labels
+from pipeline.reading.recordings.beside.labels import read_row_labels
 from pipeline.reading.recordings.evidence import series
 from pipeline.reading.recordings.evidence.labels import (
     MAX_CLASSES,

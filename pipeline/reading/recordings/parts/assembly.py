@@ -9,7 +9,8 @@ from pathlib import Path
 
 from common.errors import InputError
 from pipeline.counting import count
-from pipeline.reading.recordings.beside import FileMatcher, Interval, read_events
+from pipeline.reading.recordings.beside.events import Interval, read_events
+from pipeline.reading.recordings.beside.matching import FileMatcher
 from pipeline.reading.recordings.parts.job import Item, Job, Part
 from pipeline.reading.recordings.parts.long_table import read_long_table
 from pipeline.reading.recordings.parts.part_assembly import Content, Facts, assemble_part

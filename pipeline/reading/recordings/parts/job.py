@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Data, Label
-from pipeline.reading.recordings.beside import Interval, Row
+from pipeline.reading.recordings.beside.events import Interval
+from pipeline.reading.recordings.beside.labels import Row
 from pipeline.reading.recordings.raw.columns import Roles
 from pipeline.recording_options import Recordings
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.column_format import ColumnFormat
-from pipeline.reading.recordings.beside import Row, typed_text
+from pipeline.reading.recordings.beside.labels import Row
+from pipeline.reading.recordings.beside.tables import typed_text
 from pipeline.reading.recordings.labelling import positive_samples
 from pipeline.reading.recordings.parts.job import Item, Job, Part
 from pipeline.reading.recordings.parts.ranges import read_slices, take_labels

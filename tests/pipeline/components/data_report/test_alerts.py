@@ -28,8 +28,9 @@ def train():
     return tfdv.generate_statistics_from_dataframe(frame).datasets[0]
 
 
-def alerts(train, r, features=(), separations=None):
-    found = find_alerts(train, dict(features), (NAMES, np.array(r)), "faulty", separations or {})
+def alerts(train, r, features=(), separations=None, giveaways=None):
+    pairs = (NAMES, np.array(r))
+    found = find_alerts(train, dict(features), pairs, "faulty", separations or {}, giveaways or {})
     texts = {}
     for alert in found:
         texts.setdefault(alert.column, []).append(alert.text)
@@ -84,3 +85,9 @@ def test_columns_that_are_nearly_the_same_are_found_and_the_label_is_none_of_the
 def test_columns_that_are_only_alike_or_unknown_are_not(train):
     texts = alerts(train, [[1, 0.99, NAN], [0.99, 1, NAN], [NAN, NAN, 1]])
     assert "a, b" not in texts
+
+
+def test_a_property_of_files_that_tells_the_label_is_an_alert(train):
+    found = alerts(train, NO_PAIRS, giveaways={"sound": {"sampling rate": "44100 Hz in 9 of 9"}})
+    [text] = found["sound"]
+    assert text.startswith("tells the label by the sampling rate of its files: 44100 Hz in 9 of 9.")

@@ -669,3 +669,18 @@ def test_columns_come_from_the_paths_of_files(tmp_path: Path):
     # A file to predict may be anywhere.
     predicted = rows(assembled(tmp_path, "raw", label=None, **vars(options)))
     assert [row["machine"] for row in predicted] == [None, "m1", "m2"]
+
+
+def test_several_rows_of_one_label_are_one_recording(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1.csv", "2.csv"])
+    table = ["file,machine,kind,state", "1,m1,crack,bad", "1.csv,m1,rust,bad", "1,m1,dent,bad",
+             "2,m2,,ok", "2,m2,,ok"]  # fmt: skip
+    write_csv(tmp_path / "labels.csv", table)
+    result = assembled(tmp_path, "raw", form="files", labels="labels.csv", id_column="file")
+    context = [(row["machine"], row["kind"], row["state"]) for row in rows(result)]
+    assert context == [("m1", None, "bad"), ("m2", None, "ok")]
+    assert [note.partition(" of ")[0] for note in result.notes][:1] == ["1 row"]
+    assert (
+        "1 recording with several rows in data.recordings.labels (labels.csv) and one label: "
+        "`kind` is missing where they differ" in result.notes
+    )

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.reading.recordings.beside import FileMatcher
+from pipeline.reading.recordings.beside.matching import FileMatcher
 
 FILES = ["a/7.wav", "b/8.wav"]
 

@@ -311,7 +311,10 @@ def _a_sample_of_several_streams_without_a_label(folder: Path) -> dict[str, Any]
     [
         (_labels_without_files, "`9` has a label, but there is no such recording"),
         (_files_without_labels, "has no row for `2.csv`, so it has no label"),
-        (_two_labels_of_a_file, "has several rows for `2.csv` that differ"),
+        (
+            _two_labels_of_a_file,
+            "has several rows for `2.csv`, with the labels `ok` and `bad`",
+        ),
         (_one_id_of_two_files, "`1` in data.recordings.labels (labels.csv) means several files"),
         (_no_sub_folders, "it is in no sub-folder of data.path"),
         (_two_labels_within_an_id, "it has two labels: `state` differs between its rows"),

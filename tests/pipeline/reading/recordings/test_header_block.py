@@ -5,8 +5,12 @@ import pytest
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files.csv_source import read_csv, with_lines
-from pipeline.reading.files.header_block import find_block, find_common_block, start_of
 from pipeline.reading.files.pieces import Piece
+from pipeline.reading.recordings.evidence.header_block import (
+    find_block,
+    find_common_block,
+    start_of,
+)
 
 ROWS = [f"{number / 10},{number * 2}" for number in range(12)]
 TABS = [row.replace(",", "\t") for row in ROWS]

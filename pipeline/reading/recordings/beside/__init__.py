@@ -1,0 +1,1 @@
+"""Tables beside recordings: of labels and context, and of events."""
