@@ -82,3 +82,16 @@ def test_a_type_without_a_missing_value_is_refused_as_ever():
 def test_a_key_that_the_model_does_not_take_is_refused_as_ever():
     with pytest.raises(ServingError, match="does not have named input: z"):
         read('{"instances": [{"f": 1, "z": null}]}', f=info(FLOAT, -1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"instances": [{"x": [1.5, null, 2.5]}, {"x": [null, 3.5, null]}]}',
+        '{"instances": [[1.5, null, 2.5], [null, 3.5, null]]}',
+        '{"inputs": {"x": [[1.5, null, 2.5], [null, 3.5, null]]}}',
+    ],
+)
+def test_null_among_the_samples_of_a_recording_is_a_missing_sample(text):
+    expected = [[1.5, NAN, 2.5], [NAN, 3.5, NAN]]
+    np.testing.assert_array_equal(read(text, x=info(FLOAT, -1, -1))["x"], expected)
