@@ -1,6 +1,7 @@
 """Properties of raw recordings that tell their label: how files were made, not what they hold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -9,32 +10,47 @@ import pyarrow.parquet as pq
 
 from measuring.giveaways import Value, find_giveaways
 from pipeline.reading.ingest_spec import canonical_label
+from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.reading.recordings.media.properties import picture_properties, sound_properties
-from pipeline.recording_options import RATE, Media, Recordings
+from pipeline.reading.recordings.raw.listing import list_raw_files, recording_names
+from pipeline.recording_options import RATE, RECORDING, Media
 
 _READERS = {"audio": sound_properties, "image": picture_properties}
+_NAMES = {
+    "audio": ("sampling rate", "encoding", "number of channels", "duration in s"),
+    "image": ("size", "format", "mode"),
+}
 _LENGTH, _RATE = "number of samples", "sampling rate in Hz"
 
 
 def giveaway_warnings(
-    files: Sequence[str], recordings: Recordings, label: str, positive: str | None
+    files: Sequence[str], discovery: Discovery, positive: str | None
 ) -> Iterator[str]:
     """Yields what properties of recordings tell the label, in words.
 
+    Those of sounds and pictures are read from the raw files: the table holds all sounds as WAV.
+
     Args:
         files: Parquet files of the assembled table.
-        recordings: How it was assembled.
-        label: The label's column.
-        positive: Its positive value.
+        discovery: What it was assembled from.
+        positive: The positive value that a person names.
     """
+    recordings, label = discovery.recordings, discovery.label
+    positive = positive or discovery.positive
     if recordings.window is not None or positive is None:
         return
+    paths = {} if recordings.media == "table" else _paths_of(discovery)
     properties: dict[str, list[Value]] = {}
     labels: list[str | None] = []
     for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=256):
+        columns = [RECORDING, label] if paths else None
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=256, columns=columns):
             labels += batch.column(label).to_pylist()
-            for name, own in _properties(batch, recordings).items():
+            own_paths = [paths.get(name, "") for name in batch.column(RECORDING).to_pylist()]
+            of_batch = (
+                _file_properties(own_paths, recordings.media) if paths else _table_properties(batch)
+            )
+            for name, own in of_batch.items():
                 properties.setdefault(name, []).extend(own)
     wanted = canonical_label(positive)
     is_known = np.array([text is not None for text in labels], bool)
@@ -51,10 +67,11 @@ def giveaway_warnings(
         )
 
 
-def _properties(batch: pa.RecordBatch, recordings: Recordings) -> Mapping[str, Sequence[Value]]:
-    if recordings.media == "table":
-        return _table_properties(batch)
-    return _file_properties(batch.column(recordings.bytes_column), recordings.media)
+def _paths_of(discovery: Discovery) -> dict[str, str]:
+    """Returns the file of each recording."""
+    options = discovery.recordings
+    base, files = list_raw_files(discovery.path, options.media, folder=Path())
+    return {name: file for file, name in recording_names(files, base).items()}
 
 
 def _table_properties(batch: pa.RecordBatch) -> dict[str, list[Value]]:
@@ -67,7 +84,6 @@ def _table_properties(batch: pa.RecordBatch) -> dict[str, list[Value]]:
     return found
 
 
-def _file_properties(column: pa.Array, media: Media) -> dict[str, list[Value]]:
-    own = [_READERS[media](content.as_py() or b"") for content in column]
-    names = dict.fromkeys(name for one in own for name in one)
-    return {name: [one.get(name) for one in own] for name in names}
+def _file_properties(paths: Sequence[str], media: Media) -> dict[str, list[Value]]:
+    own = [_READERS[media](path) for path in paths]
+    return {name: [one.get(name) for one in own] for name in _NAMES[media]}

@@ -57,11 +57,7 @@ def profile_recordings(
     options = discovery.recordings
     with tempfile.TemporaryDirectory(prefix="faultline-") as folder:
         assembled = _assemble(discovery, positive, Path(folder))
-        warnings = tuple(
-            giveaway_warnings(
-                assembled.files, options, discovery.label, positive or discovery.positive
-            )
-        )
+        warnings = tuple(giveaway_warnings(assembled.files, discovery, positive))
         rate_hz = common_rate(assembled.files) if discovery.rate_hz is None else None
         if rate_hz is not None and options.media == "table" and options.window is None:
             discovery = replace(discovery, rate_hz=rate_hz)

@@ -88,9 +88,9 @@ def _discover(
     enough = MANY_FILES if len(listing.tables) > MANY_FILES else 1
     if len(listing.media[media]) >= enough:
         return FileForms(**given).of_files(media, listing.media[media])
-    rows = _rows(RowForms(**given), path, listing)
-    if rows is not None:
-        return rows
+    in_rows = _rows(RowForms(**given), path, listing)
+    if in_rows is not None:
+        return in_rows
     if listing.arrays:
         return FileForms(**given).of_files("table", listing.arrays)
     if listing.foreign and len(listing.tables) < MANY_FILES and listing.is_folder:

@@ -311,3 +311,14 @@ def test_a_length_that_tells_the_label_is_a_warning(tmp_path):
         pd.DataFrame({"x": rng.normal(size=size).round(3)}).to_csv(path, index=False)
     [warning] = init(tmp_path, tmp_path / "raw").proposal.origin.warnings
     assert warning.startswith("the number of samples tells the label: 30 in 15 of 15 positives")
+
+
+def test_the_encoding_of_the_raw_files_tells_the_label(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        suffix = "wav" if number % 4 else "flac"
+        path = tmp_path / "raw" / ("ok" if number % 4 else "fault") / f"{number}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.1 * rng.normal(size=400), 4_000)
+    [warning] = init(tmp_path, tmp_path / "raw").proposal.origin.warnings
+    assert warning.startswith("the encoding tells the label: FLAC Signed 16 bit PCM in 15 of 15")

@@ -200,13 +200,14 @@ def _read_csv(path: str, **options: Any) -> pd.DataFrame:
     layout = block.layout(encoding) if block else CsvLayout(encoding=encoding)
     if layout.header is not None:
         options |= {"names": list(layout.header), "header": None, "index_col": False}
-    return pd.read_csv(
+    frame: pd.DataFrame = pd.read_csv(
         path,
         sep=read_header(path, layout).delimiter,
         encoding=encoding,
         skiprows=layout.skip_rows,
         **options,
     )
+    return frame
 
 
 def _to_frame(batch: pa.RecordBatch) -> pd.DataFrame:

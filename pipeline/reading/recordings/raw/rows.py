@@ -299,7 +299,7 @@ def _numbers(content: bytes, num_samples: int) -> tuple[NDArray[np.float32], dic
         return frame.to_numpy(np.float32), {}
     except ValueError:
         frame = pd.read_csv(io.BytesIO(content), dtype=str, **options)
-    problems = {}
+    problems: dict[int, str] = {}
     values = np.full((len(frame), num_samples), np.nan, np.float32)
     for place, name in enumerate(frame.columns):
         numbers = pd.to_numeric(frame[name], errors="coerce")
