@@ -15,9 +15,9 @@ ValueType = Literal["number", "code", "text", "truth", "time"]
 TimeUnit = Literal["s", "ms", "us", "ns", "excel"]
 Decimal = Literal[".", ","]
 Thousands = Literal[",", ".", " ", "'"]
-# What pandas reads of strptime's directives.
+# What pandas reads of strptime's directives, and `%q` for the number of a quarter.
 _DIRECTIVES = ("Y", "y", "m", "b", "B", "d", "j", "a", "A", "w", "H", "I", "p", "M", "S", "f",
-               "z", "Z", "G", "V", "u", "U", "W", "%")  # fmt: skip
+               "z", "Z", "G", "V", "u", "U", "W", "q", "%")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -41,7 +41,8 @@ class ColumnFormat:
             not fit.
         suffix: Text after each number, such as a unit or `%`; a bare number is read too,
             except beside a sign that scales, such as `%` or `k`.
-        format: How a time is written: `ISO8601`, or a pattern such as `%d/%m/%Y %H:%M`.
+        format: How a time is written: `ISO8601`, or a pattern such as `%d/%m/%Y %H:%M`; `Q%q` is a
+            quarter. A month or a quarter is its first day.
         unit: Unit of a time that is stored as a number: seconds, milliseconds, microseconds or
             nanoseconds since 1970, or `excel`, the days of Excel's serial dates.
         zone: IANA time zone of times without an offset.
@@ -67,6 +68,8 @@ class ColumnFormat:
     def _readable_format(cls, time_format: str | None) -> str | None:
         directives = re.findall(r"%(.?)", time_format or "", re.DOTALL)
         unknown = [one for one in directives if one not in _DIRECTIVES]
+        if re.search(r"(?<!Q)%q", time_format or ""):
+            raise ValueError("has `%q`, the number of a quarter, without a Q before it")
         if unknown:
             known = ", ".join(f"%{one}" for one in _DIRECTIVES)
             raise ValueError(f"has `%{unknown[0]}`, which is no part of a time. Known are {known}")

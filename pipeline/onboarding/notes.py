@@ -9,7 +9,7 @@ from pipeline.onboarding.findings.groups import Group
 from pipeline.onboarding.findings.hidden_groups import HiddenGroup
 from pipeline.onboarding.profile.doubts import LIST_LIKE
 from pipeline.onboarding.profile.table import Column
-from pipeline.onboarding.profile.words import percent, quoted
+from pipeline.onboarding.profile.words import percent, quoted, words_of
 from pipeline.onboarding.signals.rates import Rate
 from pipeline.reading.names.zones import ambiguous_zone
 
@@ -23,6 +23,31 @@ def numbered_rows_note(hidden: HiddenGroup) -> str:
         "If the model will judge new things, run `init` with "
         f"`--group {hidden.column.name}` and set `part: '{hidden.pattern}'` under "
         f"data.columns.{hidden.column.name}."
+    )
+
+
+def category_note(column: Column) -> str:
+    """Returns a remark on texts that look like numbers or times and are categories."""
+    return (
+        f"{quoted(column.name)} is taken for a category, but values such as "
+        f"{quoted(column.written.resembles)} look like numbers or times that no format reads. "
+        "Their order is not used, neither by the model nor by the split."
+    )
+
+
+def parts_of_time(columns: Mapping[str, Column]) -> list[str]:
+    """Returns the columns that hold the year, the month and the day of a row, if there are such."""
+    by_word = {"_".join(words_of(name)): name for name, c in columns.items() if c.is_number}
+    parts = [by_word[word] for word in ("year", "month", "day") if word in by_word]
+    return parts if {"year", "month"} <= set(by_word) else []
+
+
+def parts_note(parts: Sequence[str]) -> str:
+    """Returns what to do where the time of a row is in several columns."""
+    shown = " and ".join(map(quoted, parts))
+    return (
+        f"{shown} may together be the time of a row, but only one column can order the rows. To "
+        "test on later rows than those of train, add a column such as 2024-05-31 to the data."
     )
 
 

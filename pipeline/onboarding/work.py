@@ -25,7 +25,7 @@ from pipeline.onboarding.decisions import Decisions, check_columns
 from pipeline.onboarding.findings import leaks
 from pipeline.onboarding.findings.groups import Group, find_groups, lies_within, named_group
 from pipeline.onboarding.findings.hidden_groups import HiddenGroup, find_hidden_group
-from pipeline.onboarding.findings.identifiers import identifier_reason
+from pipeline.onboarding.findings.identifiers import earlier_split_reason, identifier_reason
 from pipeline.onboarding.findings.kinds import MAX_MISSING_SHARE, choose_kind, wanted_kind
 from pipeline.onboarding.findings.row_order import RowOrder
 from pipeline.onboarding.findings.siblings import (
@@ -421,6 +421,10 @@ class Work:
         """Leaves out what only names a row."""
         distinct_rows = 1 - self.table.num_duplicates / self.table.num_rows
         for name, column in [*self.open.items(), *self._decided_out()]:
+            earlier = earlier_split_reason(column)
+            if earlier is not None and name in self.open and name not in self.decisions.kept:
+                self.leave_out(name, earlier)
+                continue
             reason = identifier_reason(column, distinct_rows)
             if reason is None or column.missing_share > 0.5:
                 continue
@@ -540,7 +544,11 @@ class Work:
         first_by_codes: dict[bytes, str] = {}
         for name, column in list(self.open.items()):
             wanted = self.decisions.kinds.get(name)
-            chosen = choose_kind(column) if wanted is None else wanted_kind(column, wanted)
+            chosen = (
+                choose_kind(column, self.positive)
+                if wanted is None
+                else wanted_kind(column, wanted)
+            )
             twin = first_by_codes.setdefault(column.codes.tobytes(), name)
             is_twin = twin != name and name not in self.decisions.kept
             if chosen.feature is not None and is_twin and self._equal(column, twin):
@@ -601,9 +609,23 @@ class Work:
             self.notes.append(leaks.warning(self.strong))
 
     def note_unread(self) -> None:
-        """Notes texts that look like numbers or times and are left out."""
+        """Notes texts that look like numbers or times and are left out or categories."""
         columns = [self.table.columns[name] for name in self.left_out if name in self.table.columns]
         self.notes += [note for column in columns if (note := notes.unread_note(column))]
+        self.notes += [
+            notes.category_note(self.table.columns[name])
+            for name, (feature, _) in self.features.items()
+            if isinstance(feature, Categorical) and self.table.columns[name].written.resembles
+        ]
+        has_calendar = any(not time.is_elapsed for time in self.times.values())
+        parts = notes.parts_of_time(self._used())
+        if parts and not has_calendar:
+            self.notes.append(notes.parts_note(parts))
+
+    def _used(self) -> dict[str, Column]:
+        """The columns that are features or times."""
+        columns = self.table.columns
+        return {name: columns[name] for name in columns if name in {*self.features, *self.times}}
 
     def note_spellings(self, split: SplitChoice) -> None:
         """Notes missing marks that may be values, and names that differ only in case."""

@@ -43,6 +43,9 @@ _DATES = (
     "%Y/%m/%d", "%Y.%m.%d",
     "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d. %b %Y", "%d.%b.%Y", "%d/%b/%Y", "%b %d, %Y",
 )  # fmt: skip
+# A month or a quarter, which begins on its first day; `%q` is no part of strptime's.
+_MONTHS = ("%b-%Y", "%b %Y", "%Y-%b", "%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%m.%Y")
+_QUARTERS = ("%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y")
 _END_OF_DAY = r"([T ])24:00(:00(?:[.,]0+)?)?($|[^\d:])"
 # Formats that `init` knows; ISO 8601 comes first. A config may name any other one.
 TEXT_FORMATS = (
@@ -63,6 +66,8 @@ TEXT_FORMATS = (
         for clock in _CLOCKS[1:]
     ),
     "%a %b %d %H:%M:%S %Z %Y",
+    *_MONTHS,
+    *_QUARTERS,
 )
 # Dates that are whole numbers too. Of the named ones, only the name of the column tells.
 YEAR_LAST_FORMATS = ("%d%m%Y", "%m%d%Y")
@@ -71,7 +76,7 @@ COMPACT_FORMATS = ("%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", *NAMED_FO
 _MARK = re.compile("[/.:,\u5e74\u6708\u65e5-]")  # what a text must have as often as its format
 _ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 _ISO_OFFSET = r"^.{10}.*[Z+-]"
-_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "j": 3}
+_DIGITS = {"q": 1, "Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "j": 3}
 # What each part of a format may look like, at its loosest.
 _OUTLINES = {part: rf"[\d ]\d{{0,{most - 1}}}" for part, most in _DIGITS.items()} | {
     "f": r"\d{1,9}", "p": r"\p{L}[\p{L}.]*", "z": r".+", "Z": r".+"
@@ -273,6 +278,13 @@ def parse_micros(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[
     texts = pc.if_else(has_shape, _with_points(texts), None)
     if "%b" in time_format or "%B" in time_format:
         texts, time_format = in_english(texts), time_format.replace("%B", "%b")
+    if "%q" in time_format:
+        is_quarter = pc.match_substring_regex(texts, r"Q[1-4]($|\D)")
+        texts = pc.if_else(is_quarter, texts, None)
+        for quarter in "1234":
+            month = f"Q{3 * int(quarter) - 2:02d}"
+            texts = pc.replace_substring_regex(texts, rf"Q{quarter}($|\D)", rf"{month}\1")
+        time_format = time_format.replace("%q", "%m")
     if "%Z" in time_format:
         texts, time_format = with_offsets(texts), time_format.replace("%Z", "%z")
     # ISO 8601 and loggers write the end of a day as 24:00.

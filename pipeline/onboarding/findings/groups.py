@@ -19,8 +19,12 @@ _OWNERS = {
     "car", "truck", "customer", "user", "client", "subject", "person", "site", "station", "plant",
     "turbine", "recording", "session", "batch", "lot", "run", "experiment", "circuit", "building",
     "robot", "wafer", "account", "household", "aircraft", "flight", "trial", "specimen", "host",
-    "speaker", "stretch", "mother", "family", "student", "employee", "animal", "participant",
-    "respondent", "donor", "case",
+    "speaker", "stretch",
+}  # fmt: skip
+# What a number after the name identifies; alone, `family` is the size of one.
+_NUMBERED = {
+    "mother", "family", "student", "employee", "animal", "participant", "respondent", "donor",
+    "case",
 }  # fmt: skip
 # Things that also give their names to readings (a battery of 80, cycle 15): whole numbers of such
 # a name must not be in an order that other columns follow.
@@ -146,6 +150,12 @@ def named_group(column: Column) -> Group:
     )
 
 
+def names_things(column: Column) -> bool:
+    """Tells whether a column has the name of what rows belong to, such as `machine`."""
+    words = words_of(column.name)
+    return bool(words) and words[-1] in _OWNERS and not _is_named_as_measurement(column, words)
+
+
 def lies_within(inner: Column, outer: Column) -> bool:
     """Tells whether each value of `inner` occurs with only one value of `outer`."""
     valid = (inner.codes >= 0) & (outer.codes >= 0)
@@ -205,14 +215,15 @@ def _is_panel(column: Column) -> bool:
 def _naming(words: Sequence[str], num_groups: int) -> str | None:
     """Returns whether a name is that of what rows belong to: `surely`, `perhaps` or None."""
     things = _OWNERS | _THINGS
-    if words[-1].endswith("id") and words[-1].removesuffix("id") in things:  # `caseid`
+    if words[-1].endswith("id") and words[-1].removesuffix("id") in things | _NUMBERED:  # `caseid`
         words = [*words[:-1], words[-1].removesuffix("id"), "id"]
     last = words[-1]
     identified = last in ID_WORDS and num_groups >= 2 * _MIN_GROUPS
     compound = len(words) > 1 and set(words[-2:]) <= things
     if not (identified or last in things or compound):
         return None
-    is_number_of_thing = last in ID_WORDS and bool(things & set(words[:-1]))
+    numbered = (things | _NUMBERED) & set(words[:-1])
+    is_number_of_thing = last in ID_WORDS and bool(numbered)
     if last in _OWNERS or is_number_of_thing or (identified and last not in _NAMES_OF_QUANTITIES):
         return "surely"
     return "perhaps"

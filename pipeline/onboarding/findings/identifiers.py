@@ -8,6 +8,9 @@ from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import ID_WORDS, percent, words_of
 
 UNIQUE_SHARE = 0.95
+# Parts of a data set that somebody has divided before.
+_TRAIN_WORDS = {"train", "training", "learn", "dev", "development", "build"}
+_TEST_WORDS = {"test", "testing", "valid", "val", "validation", "eval", "holdout", "hold-out"}
 _FIRST_LONG = 1e15  # nothing is measured in 16 digits
 
 
@@ -29,6 +32,17 @@ def identifier_reason(column: Column, num_distinct_rows_share: float) -> str | N
     if direction and (column.is_whole or _evenly_spaced(column.sample)):
         return f"a row number or counter: strictly {direction} from row to row"
     return _integer_identifier(column, unique) if column.is_whole else None
+
+
+def earlier_split_reason(column: Column) -> str | None:
+    """Returns why a column only says in which part of an earlier split a row was, or None."""
+    if column.kind != "text" or column.num_distinct > len(_TRAIN_WORDS | _TEST_WORDS):
+        return None
+    values = {str(text).lower() for text in set(column.sample[column.codes >= 0].tolist())}
+    is_split = bool(values & _TRAIN_WORDS and values & _TEST_WORDS)
+    if not is_split or values - _TRAIN_WORDS - _TEST_WORDS:
+        return None
+    return "the part of an earlier split in which a row was, which new rows do not have"
 
 
 def _evenly_spaced(numbers: npt.NDArray[np.float64]) -> bool:

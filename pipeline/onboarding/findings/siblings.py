@@ -17,7 +17,7 @@ _FAULT_WORDS = {
 _EARLIER_WORDS = {"last", "previous", "prev", "past", "earlier", "before", "history", "since"}
 _REMAINING_WORDS = {"rul", "ttf", "remaining"}
 _UNTIL_WORDS = {"to", "until", "till", "before", "next"}
-_DURATION_WORDS = {"cycles", "days", "hours", "life", "minutes", "time"}
+_DURATION_WORDS = {"cycles", "days", "hours", "life", "minutes", "months", "time", "weeks", "years"}
 # Words after that of the fault in names such as `failure_type`.
 _OF_A_FAULT = {"class", "code", "flag", "kind", "mode", "type"}
 _STEMS = {
@@ -56,7 +56,7 @@ def sibling_reason(column: Column, label: str) -> str | None:
     words, of_label = words_of(column.name), words_of(label)
     if not words or not of_label:
         return None
-    if _REMAINING_WORDS & set(words) or _is_time_until_fault(words):
+    if _REMAINING_WORDS & set(words) or _is_time_until_fault(words, of_label):
         return "its name is that of the time left until the fault"
     ends = {words[0], words[-1], *(words[-2:-1] if words[-1] in _OF_A_FAULT else ())}
     stems = {_stem(word) for word in (of_label[0], of_label[-1])}
@@ -110,8 +110,11 @@ def _stem(word: str) -> str:
     return _STEMS.get(word, word)
 
 
-def _is_time_until_fault(words: list[str]) -> bool:
+def _is_time_until_fault(words: list[str], of_label: list[str]) -> bool:
     if words[-1] == "left" and _DURATION_WORDS & set(words):
         return True
     places = [place for place, word in enumerate(words) if word in _UNTIL_WORDS]
-    return any(_FAULT_WORDS & set(words[place + 1 :]) for place in places)
+    # `days_to_relapse` beside `relapse`, but not `distance_to_site` beside `site`.
+    is_duration = bool(_DURATION_WORDS & set(words[:1]))
+    faults = _FAULT_WORDS | (set(of_label) if is_duration else set())
+    return any(faults & set(words[place + 1 :]) for place in places)

@@ -17,6 +17,8 @@ from pipeline.reading import times
 
 _DATE_NAMES = {"date", "datetime", "timestamp", "datum", "zeitstempel", "zeitpunkt", "fecha"}
 _NAMES = {"time", "ts", "epoch", "unixtime", "created", "day", "zeit", "uhrzeit", *_DATE_NAMES}
+_YEAR_NAMES = {"year", "yr", "jahr", "calendar_year", "fiscal_year", "survey_year"}
+_FIRST_YEAR, _LAST_YEAR = 1800, 2100
 _MAX_SERIAL_DAYS = 3_660  # ten years
 _UNIT_WORDS: dict[TimeUnit, str] = {
     "s": "seconds",
@@ -33,7 +35,8 @@ _OTHER_EVENTS = {
     "delivered", "delivery", "due", "expires", "expiry", "installation", "installed", "last",
     "maintained", "maintenance", "manufactured", "manufacture", "next", "ordered", "overhaul",
     "overhauled", "previous", "purchase", "purchased", "registered", "repaired", "replaced",
-    "serviced", "shipped", "sold", "warranty",
+    "serviced", "shipped", "sold", "warranty", "dob", "earliest", "established", "first",
+    "founded", "hire", "hired", "joined", "since",
 }  # fmt: skip
 
 
@@ -59,6 +62,12 @@ class TimeColumn:
         return float(np.nanmax(self.seconds) - np.nanmin(self.seconds))
 
     @property
+    def are_months(self) -> bool:
+        """Whether all are the first day of a month, as those of months and quarters are."""
+        days = (self.seconds[~np.isnan(self.seconds)] // _DAY).astype("datetime64[D]")
+        return bool((days == days.astype("datetime64[M]")).all())
+
+    @property
     def cycles(self) -> tuple[Cycle, ...]:
         """The cycles that the data cover at least twice and at sufficient resolution."""
         cycles: list[Cycle] = []
@@ -67,7 +76,7 @@ class TimeColumn:
         within_a_day = np.nanmax(np.mod(self.seconds, _DAY)) > np.nanmin(np.mod(self.seconds, _DAY))
         if within_a_day and self.span_s >= 2 * _DAY:
             cycles.append("hour_of_day")
-        if self.span_s >= 14 * _DAY:
+        if self.span_s >= 14 * _DAY and not self.are_months:
             cycles.append("day_of_week")
         if self.span_s >= 730 * _DAY:
             cycles.append("day_of_year")
@@ -150,6 +159,13 @@ def _from_numbers(column: Column) -> TimeColumn | None:
             how="Excel's serial dates",
             form=_with_decimal(column, ColumnFormat(type="time", unit="excel")),
         )
+    if rising and len(present) == len(numbers) and _are_years(column, present):
+        return TimeColumn(
+            seconds=numbers,
+            how="a year, never decreasing from row to row",
+            is_elapsed=True,
+            form=_with_decimal(column, ColumnFormat(type="time", unit="s", elapsed=True)),
+        )
     if named and rising and len(present) == len(numbers):
         unit = _unit_of_clock(column)
         return TimeColumn(
@@ -159,6 +175,11 @@ def _from_numbers(column: Column) -> TimeColumn | None:
             form=_with_decimal(column, ColumnFormat(type="time", unit=unit, elapsed=True)),
         )
     return None
+
+
+def _are_years(column: Column, present: npt.NDArray[np.float64]) -> bool:
+    in_range = bool(present.min() >= _FIRST_YEAR and present.max() <= _LAST_YEAR)
+    return column.is_whole and in_range and "_".join(words_of(column.name)) in _YEAR_NAMES
 
 
 def in_preference(

@@ -345,7 +345,7 @@ def test_kinds_of_numbers_and_texts(base, propose_for):
     kinds = {name: type(feature) for name, (feature, _) in propose_for(base).features.items()}
     assert kinds == {
         "x": Numeric,
-        "gear": Categorical,
+        "gear": Numeric,
         "area_code": Categorical,
         "num_starts": Numeric,
         "binary": Numeric,
@@ -483,7 +483,7 @@ def test_more_rows_get_bigger_batches_and_fewer_epochs():
         lambda v: f"3,{int(10 + 10 * abs(v))},{int(1e5 * abs(v)) % 1000:03d}.50",
         lambda v: f"T#{int(100 * abs(v))}h{int(1e4 * abs(v)) % 60}m",
         lambda v: f"PT{int(1e4 * abs(v))}S",
-        lambda v: f"{1990 + int(10 * abs(v))}-{1 + int(1e4 * abs(v)) % 12:02d}",
+        lambda v: f"{1990 + int(10 * abs(v))}-W{1 + int(1e4 * abs(v)) % 52:02d}",
     ],
 )
 def test_a_measurement_that_no_format_reads_is_noted(base, propose_for, write):

@@ -5,9 +5,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pydantic import ValidationError
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
+from pipeline.reading import times
 from pipeline.reading.times import (
     PER_SECOND,
     TEXT_FORMATS,
@@ -35,7 +37,7 @@ def test_every_format_that_reads_a_text_is_tried(texts):
 def test_a_time_written_by_a_format_has_its_outline():
     written = datetime(2024, 3, 5, 9, 7, 30, 250_000, tzinfo=UTC)
     for time_format in TEXT_FORMATS[1:]:
-        text = written.strftime(time_format)
+        text = written.strftime(time_format.replace("%q", "1"))
         short, german = re.sub(r"\b0(\d)", r"\1", text), text.replace("Mar", "MÄRZ")
         matches = pc.match_substring_regex(pa.array([text, short, german]), outline_of(time_format))
         assert matches.to_pylist() == [True] * 3, time_format
@@ -184,3 +186,25 @@ def test_a_stored_mark_of_a_compact_date_is_missing():
     seconds, bad = read_times(pa.array([20240131, 0]), form)
     assert seconds.to_pylist() == [1706659200, None]
     assert not bad.any()
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format", "date"),
+    [
+        ("Dec-2011", "%b-%Y", "2011-12-01"),
+        ("2011-12", "%Y-%m", "2011-12-01"),
+        ("12/2011", "%m/%Y", "2011-12-01"),
+        ("2011Q3", "%YQ%q", "2011-07-01"),
+        ("Q4 2011", "Q%q %Y", "2011-10-01"),
+    ],
+)
+def test_a_month_or_a_quarter_is_its_first_day(text, time_format, date):
+    assert time_format in times.TEXT_FORMATS
+    seconds, bad = times.parse_texts(pa.array([text, "Q5 2011", "2011Q0"]), time_format)
+    assert seconds[0].as_py() == np.datetime64(date, "s").astype(int)
+    assert bad.tolist() == [False, True, True]
+
+
+def test_the_number_of_a_quarter_needs_its_letter():
+    with pytest.raises(ValidationError, match="without a Q before it"):
+        ColumnFormat(type="time", format="%Y-%q")

@@ -148,3 +148,12 @@ def test_a_copy_of_the_label_is_always_left_out(errors, low, num_faults, seed):
     leak = _find(_column(np.where(copy, low + 1, low)), positive)
     assert leak is not None
     assert leak.evidence == "its two values repeat the label or a part of it"
+
+
+def test_a_count_of_the_fault_s_own_events_repeats_the_label():
+    # 36 faults, with 1 to 6 events each; none in any healthy row.
+    positive = np.arange(1_000) < 36
+    events = np.where(positive, np.arange(1_000) % 6 + 1, 0)
+    leak = find_leak(_column(events), positive, "m")
+    assert leak is not None
+    assert "it repeats the label" in leak.evidence

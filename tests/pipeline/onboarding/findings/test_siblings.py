@@ -34,6 +34,12 @@ def test_a_measurement_is_no_sibling_of_the_label(name):
     assert sibling_reason(_column(name), "failed_bearing") is None
 
 
+def test_the_time_until_the_label_s_own_event_is_a_consequence():
+    assert sibling_reason(_column("TimeToRecurrence"), "Recurrence")
+    assert sibling_reason(_column("days_to_relapse"), "relapse")
+    assert sibling_reason(_column("distance_to_site"), "site") is None
+
+
 def test_a_measurement_of_many_values_is_no_sibling_whatever_its_name():
     assert sibling_reason(_column("failed_load", num_values=100), "failed_bearing") is None
 
