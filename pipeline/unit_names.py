@@ -35,14 +35,14 @@ def unit_text(cell: str) -> str:
 
 
 def holds_digits(cell: str) -> bool:
-    """Tells whether a cell has digits that are no exponent of a unit, so that it is a value.
+    """Tells whether a cell has digits that are no part of a unit, so that it is a value.
 
-    >>> holds_digits("[m/s2]"), holds_digits("kg/m^3"), holds_digits("(cm3)"), holds_digits("A2")
+    >>> holds_digits("[m/s2]"), holds_digits("(cm3)"), holds_digits("1/min"), holds_digits("A2")
     (False, False, False, True)
     """
     text = cell.strip()
     bare = text.strip("[](){}").strip()
     is_marked = bare != text or "/" in bare or "^" in bare
-    if is_marked and re.fullmatch(r"[A-Za-zµΩ°%·*/ ]+\^?-?[1-4]", bare):
+    if is_marked and re.fullmatch(r"[A-Za-zµΩ°%·*/ ]+\^?-?[1-4]|1/[A-Za-zµ]+", bare):
         return False
     return any(character.isdigit() for character in text)

@@ -19,6 +19,8 @@ _NUMBER_LIKE = re.compile(
     r"[\"'=~\u2248<>\u2264\u2265$\u20ac\u00a3\u00a5]\s*[+-]?\d[\d.,' ]*$"
     r"|\(?[+-]?(\d{1,3}([.,' ]\d{3})+([.,]\d+)?|\d+[.,]\d+)\)?[+-]?\s*[^\d\s]{0,6}$"
     r"|[+-]?\d+ [^\d\s]{1,6}$"
+    r"|(CHF|EUR|USD|GBP|JPY|CAD|AUD|SEK|NOK|DKK|PLN|CZK|INR|CNY|BRL|Rs\.?|Fr\.?|kr\.?)"
+    r"\s*[+-]?\d[\d.,' ]*$"
     # 1.5D-03 of Fortran, 3,82,361.68 of India, and the durations P1DT2H and T#1h30m.
     r"|[+-]?\d*[.,]\d+[dD][+-]?\d+$|[+-]?\d{1,3}(,\d\d)+,\d{3}([.]\d+)?$"
     r"|P(?=[T\d])(\d+D)?(T[\dHMS.]+)?$|T#[\d.hms_]+$"

@@ -477,6 +477,7 @@ def test_more_rows_get_bigger_batches_and_fewer_epochs():
     [
         lambda v: f"{abs(v):.2f}-".replace(".", ","),
         lambda v: f"({v:.3f})",
+        lambda v: f"CHF {int(1e6 * abs(v)):,}".replace(",", "'"),
         lambda v: f"{v:.3f} {'bar' if v > 0 else 'Bar'}",
         lambda v: f"{int(1e4 * abs(v)) // 60}:{int(1e4 * abs(v)) % 60:02d}",
         lambda v: f"{v:.4E}".replace("E", "D"),

@@ -24,3 +24,9 @@ def test_lines_before_a_table_of_examples_are_skipped(tmp_path):
 
 def test_a_mark_in_the_first_line_is_part_of_a_name(tmp_path):
     assert layout(tmp_path, f"# of doors,p,failed\n{ROWS}").layout == CsvLayout(delimiter=",")
+
+
+def test_a_row_of_units_may_have_one_that_begins_with_a_digit(tmp_path):
+    found = layout(tmp_path, f"speed,p,failed\n1/min,bar,-\n{ROWS}")
+    assert found.units == {"speed": "1/min", "p": "bar"}
+    assert not layout(tmp_path, f"share,p,failed\n1/5,bar,-\n{ROWS}").layout.units_row
