@@ -18,7 +18,7 @@ _MIN_FIXED = 20  # numbers that show whether all of a column have decimals
 _NUMBER_LIKE = re.compile(
     r"[\"'=~\u2248<>\u2264\u2265$\u20ac\u00a3\u00a5]\s*[+-]?\d[\d.,' ]*$"
     r"|\(?[+-]?(\d{1,3}([.,' ]\d{3})+([.,]\d+)?|\d+[.,]\d+)\)?[+-]?\s*[^\d\s]{0,6}$"
-    r"|[+-]?\d+ [^\d\s]{1,6}$"
+    r"|[+-]?\d+ [^\d\s]{1,6}$|\(\d[\d.,' ]*\)$"
     r"|(CHF|EUR|USD|GBP|JPY|CAD|AUD|SEK|NOK|DKK|PLN|CZK|INR|CNY|BRL|Rs\.?|Fr\.?|kr\.?)"
     r"\s*[+-]?\d[\d.,' ]*$"
     # 1.5D-03 of Fortran, 3,82,361.68 of India, and the durations P1DT2H and T#1h30m.
@@ -26,7 +26,7 @@ _NUMBER_LIKE = re.compile(
     r"|P(?=[T\d])(\d+D)?(T[\dHMS.]+)?$|T#[\d.hms_]+$"
 )
 _TIME_LIKE = re.compile(
-    r".*\b\d{1,4}:\d{2}\b|.*\b\d{1,2}h\d{2}\b"
+    r".*\b\d{1,4}:\d{2}\b|.*\b\d{1,2}h\d{2}\b|\d+ ?h ?\d{1,2} ?(m|min)\b"
     r"|(19|20)\d\d([-/.])\d{1,2}\2\d{1,2}($|[T ,])|\d{1,2}([-/.])\d{1,2}\4(19|20)?\d\d($|[T ,])"
     r"|(19|20)\d{6}T\d{4}|\d{1,2}[-/. ]?[^\W\d_]{3,9}[-/., ]*(19|20)\d\d\b"
     r"|[^\W\d_]{3,9}\.? \d{1,2},? (19|20)\d\d\b"

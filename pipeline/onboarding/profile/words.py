@@ -11,6 +11,7 @@ _ONLY_IN_BRACKETS = {"k", "j", "a", "n", "m", "t", "l", "g", "w", "h", "min", "d
 ID_WORDS = {
     "id", "ids", "uid", "udi", "uuid", "guid", "index", "idx", "serial", "no", "nr", "key",
     "number", "row", "rowid", "rownum", "unnamed", "identifier", "nbr", "pid",
+    "rowname", "rownames", "rownumber",
 }  # fmt: skip
 
 
