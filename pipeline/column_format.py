@@ -41,6 +41,8 @@ class ColumnFormat:
             not fit.
         suffix: Text after each number, such as a unit or `%`; a bare number is read too,
             except beside a sign that scales, such as `%` or `k`.
+        prefix: Text before each number, such as a currency's sign or `CHF`; a bare number is read
+            too, and the sign of a number may be before or after it.
         format: How a time is written: `ISO8601`, or a pattern such as `%d/%m/%Y %H:%M`; `Q%q` is a
             quarter. A month or a quarter is its first day.
         unit: Unit of a time that is stored as a number: seconds, milliseconds, microseconds or
@@ -58,6 +60,7 @@ class ColumnFormat:
     digits: Annotated[int, Field(ge=2)] | None = None
     part: Annotated[str, Field(min_length=1)] | None = None
     suffix: str = ""
+    prefix: str = ""
     format: Annotated[str, Field(min_length=1)] | None = None
     unit: TimeUnit | None = None
     zone: str = "UTC"
@@ -111,6 +114,7 @@ class ColumnFormat:
             "thousands": self.thousands,
             "decimals": self.decimals,
             "suffix": self.suffix,
+            "prefix": self.prefix,
         }
         of_times = {"format": self.format, "unit": self.unit, "elapsed": self.elapsed}
         of_texts = {"digits": self.digits, "part": self.part}

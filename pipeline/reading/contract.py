@@ -118,7 +118,7 @@ def _cast_all(column: pa.Array, form: ColumnFormat) -> pa.Array | None:
 
 
 def _is_plain(form: ColumnFormat) -> bool:
-    return (form.decimal or ".") == "." and not form.thousands and not form.suffix
+    return (form.decimal or ".") == "." and not (form.thousands or form.suffix or form.prefix)
 
 
 def _decoded(texts: pa.Array) -> tuple[pa.Array, Mask]:
@@ -205,6 +205,9 @@ def _beyond_float32(numbers: pa.Array) -> Mask:
 
 def _plain_numbers(texts: pa.Array, form: ColumnFormat) -> pa.Array:
     """Returns numbers with a decimal point and nothing around; null where the format differs."""
+    if form.prefix:
+        start = rf"^([+-]?)\s*{re.escape(form.prefix.strip())}\s*"
+        texts = pc.replace_substring_regex(texts, start, r"\1")
     if form.suffix:
         end = rf"\s*{re.escape(form.suffix.strip())}$"
         if form.suffix.strip() in SCALING_SUFFIXES:

@@ -239,6 +239,7 @@ def _expected(column: Column, spec: IngestSpec) -> str:
     marks = [f"decimal mark `{form.decimal}`"] if form.decimal not in (None, ".") else []
     marks += [f"thousands separator `{form.thousands}`"] if form.thousands else []
     marks += [f"unit `{form.suffix}`"] if form.suffix else []
+    marks += [f"`{form.prefix}` before it"] if form.prefix else []
     expected = plain + (f" with {', '.join(marks)}" if marks else "")
     if not form.decimals:
         return expected

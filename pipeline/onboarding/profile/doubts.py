@@ -1,6 +1,7 @@
 """Columns that no single format reads, or that two formats read differently."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,19 +15,21 @@ from pipeline.reading import contract
 _MAX_OTHER_SHARE = 0.05  # of the values; fewer in another notation are bad rows
 _MIN_DECIDING = 60  # numbers; of these, one in 500 tables has no zero at an end
 _MIN_FIXED = 20  # numbers that show whether all of a column have decimals
+_CURRENCIES = r"CHF|EUR|USD|GBP|JPY|CAD|AUD|SEK|NOK|DKK|PLN|CZK|INR|CNY|BRL|Rs\.?|Fr\.?|kr\.?"
+_WITH_CURRENCY = re.compile(rf"[+-]?\s*([$\u20ac\u00a3\u00a5]|{_CURRENCIES})\s*[+-]?\d[\d.,' ]*$")
+_ONE_CURRENCY = 0.95  # of the texts
 # 1.234,5- or (2.41) or 4.1 kPa or $12.50 or <0.05 or 05:30, but not R12 or 47-11.
 _NUMBER_LIKE = re.compile(
     r"[\"'=~\u2248<>\u2264\u2265$\u20ac\u00a3\u00a5]\s*[+-]?\d[\d.,' ]*$"
     r"|\(?[+-]?(\d{1,3}([.,' ]\d{3})+([.,]\d+)?|\d+[.,]\d+)\)?[+-]?\s*[^\d\s]{0,6}$"
     r"|[+-]?\d+ [^\d\s]{1,6}$|\(\d[\d.,' ]*\)$"
-    r"|(CHF|EUR|USD|GBP|JPY|CAD|AUD|SEK|NOK|DKK|PLN|CZK|INR|CNY|BRL|Rs\.?|Fr\.?|kr\.?)"
-    r"\s*[+-]?\d[\d.,' ]*$"
+    rf"|({_CURRENCIES})\s*[+-]?\d[\d.,' ]*$"
     # 1.5D-03 of Fortran, 3,82,361.68 of India, and the durations P1DT2H and T#1h30m.
     r"|[+-]?\d*[.,]\d+[dD][+-]?\d+$|[+-]?\d{1,3}(,\d\d)+,\d{3}([.]\d+)?$"
     r"|P(?=[T\d])(\d+D)?(T[\dHMS.]+)?$|T#[\d.hms_]+$"
 )
 _TIME_LIKE = re.compile(
-    r".*\b\d{1,4}:\d{2}\b|.*\b\d{1,2}h\d{2}\b|\d+ ?h ?\d{1,2} ?(m|min)\b"
+    r".*\b\d{1,4}:\d{2}\b|.*\b\d{1,2}h\d{2}\b|\d+ ?h ?\d{1,2} ?(?:m|min)\b"
     r"|(19|20)\d\d([-/.])\d{1,2}\2\d{1,2}($|[T ,])|\d{1,2}([-/.])\d{1,2}\4(19|20)?\d\d($|[T ,])"
     r"|(19|20)\d{6}T\d{4}|\d{1,2}[-/. ]?[^\W\d_]{3,9}[-/., ]*(19|20)\d\d\b"
     r"|[^\W\d_]{3,9}\.? \d{1,2},? (19|20)\d\d\b"
@@ -75,6 +78,21 @@ def check_points(name: str, facts: TextFacts) -> None:
         "thousands, and no value decides which. Write the numbers with a decimal comma or without "
         "points between thousands."
     )
+
+
+def currency_of(facts: TextFacts) -> str:
+    """Returns the currency before nearly all numbers of a column, such as `$`, or an empty text."""
+    found: Counter[str] = Counter()
+    for text, number in facts.texts.items():
+        if match := _WITH_CURRENCY.match(text):
+            found[match[1]] += number
+    [(currency, hits)] = found.most_common(1) or [("", 0)]
+    return currency if hits >= _ONE_CURRENCY * facts.num_present * _kept(facts) else ""
+
+
+def _kept(facts: TextFacts) -> float:
+    """Share of the texts that are kept: of very many only the most frequent are."""
+    return min(1.0, sum(facts.texts.values()) / max(1, facts.num_texts))
 
 
 def has_decimals(facts: TextFacts, form: ColumnFormat) -> bool:

@@ -26,6 +26,7 @@ from pipeline.onboarding.profile.doubts import (
     check_marks_between,
     check_points,
     check_units,
+    currency_of,
     has_decimals,
     has_sure_comma,
     unread_measurement,
@@ -377,9 +378,9 @@ def _number_format(
         return ColumnFormat(type="number", decimal=",", thousands="."), 0
     if not facts.num_texts:
         return plain, 0
-    suffix = _suffix(facts)
-    if suffix:
-        form, hits = _with_suffix(facts, suffix, decimal)
+    suffix, prefix = _suffix(facts), currency_of(facts)
+    if suffix or prefix:
+        form, hits = _with_text(facts, suffix, prefix, decimal)
         check_units(name, facts, form)
         if table.sure_decimal is None and (form.thousands, table.delimiter) != (",", ","):
             check_marks_between(name, facts, form)
@@ -422,16 +423,15 @@ def _suffix(facts: TextFacts) -> str:
     return suffix if hits >= 0.5 * min(facts.num_texts, sum(facts.texts.values())) else ""
 
 
-def _with_suffix(
-    facts: TextFacts, suffix: str, decimal: Decimal
+def _with_text(
+    facts: TextFacts, suffix: str, prefix: str, decimal: Decimal
 ) -> tuple[ColumnFormat, int | None]:
     texts = pa.array(list(facts.texts)).cast(pa.binary())
-    best: tuple[int, ColumnFormat] = (0, ColumnFormat(type="number", suffix=suffix))
+    bare = ColumnFormat(type="number", suffix=suffix, prefix="" if suffix else prefix)
+    best: tuple[int, ColumnFormat] = (0, bare)
     order = sorted([(".", None), *NUMBER_FORMATS], key=lambda f: f[0] != decimal)
     for mark, thousands in order:
-        form = ColumnFormat(
-            type="number", suffix=suffix, decimal=None if mark == "." else mark, thousands=thousands
-        )
+        form = replace(bare, decimal=None if mark == "." else mark, thousands=thousands)
         _, bad = contract.read_column(texts, form, default_marks=())
         if int((~bad).sum()) > best[0]:
             best = int((~bad).sum()), form
@@ -446,6 +446,7 @@ def _number_reason(form: ColumnFormat) -> str:
         parts.append("blanks" if form.thousands == " " else f"the mark {quoted(form.thousands)}")
         parts[-1] += " between thousands"
     parts += [f"the unit {quoted(form.suffix)}"] if form.suffix else []
+    parts += [f"{quoted(form.prefix)} before them"] if form.prefix else []
     return f"numbers with {' and '.join(parts)}" if parts else ""
 
 

@@ -479,7 +479,7 @@ def test_more_rows_get_bigger_batches_and_fewer_epochs():
         lambda v: f"({v:.3f})",
         lambda v: f"({int(3e3 * abs(v)):,})" if v < 0 else f"{int(3e3 * v):,}",
         lambda v: f"{int(1e3 * abs(v)) // 60}h{int(1e3 * abs(v)) % 60:02d}m",
-        lambda v: f"CHF {int(1e6 * abs(v)):,}".replace(",", "'"),
+        lambda v: f"{'$' if v > 0 else '€'}{v:.2f}",
         lambda v: f"{v:.3f} {'bar' if v > 0 else 'Bar'}",
         lambda v: f"{int(1e4 * abs(v)) // 60}:{int(1e4 * abs(v)) % 60:02d}",
         lambda v: f"{v:.4E}".replace("E", "D"),

@@ -448,7 +448,6 @@ def test_times_of_programs_are_read(text, time_format):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda n: f"$1,{n:03d}.50",
         lambda n: f"'{n}.25",
         lambda n: f"2024-{n % 12 + 1:02d}-{n % 28 + 1:02d}" if n % 2 else f"{n % 28 + 1}.5.2024",
         lambda n: f"{n % 28 + 1:02d}.01.2024 {n % 24:02d}h{n % 60:02d}",
@@ -496,3 +495,23 @@ def test_many_whole_numbers_beside_numbers_with_three_digits_after_a_point_are_t
 def test_numbers_with_a_unit_and_three_digits_after_a_comma_do_not_decide():
     weights = [f"{n},500 kg" for n in range(1, 40)]
     assert read(["1.5"], decided(["1.5", "2.25", "3.125"], others=weights))[0] == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("written", "marks"),
+    [("${:,.2f}", (None, ",")), ("CHF {:,.0f}", (None, "'")), ("€ {:.2f}", (None, None))],
+)
+def test_amounts_with_a_currency_before_them_are_numbers(written, marks):
+    numbers = np.linspace(5, 98_765, 60).round(0)
+    texts = [written.format(n).replace(",", marks[1] or ",") for n in numbers]
+    form = decided(texts, delimiter=",")
+    assert (form.decimal, form.thousands) == marks
+    assert read(texts, form) == (numbers.tolist(), [False] * 60)
+    sign = written.split("{")[0]
+    assert read([f"-{sign}7", f"{sign}-7", "7"], form)[0] == [-7.0, -7.0, 7.0]
+    # Another currency does not fit.
+    assert read(["£7"], form)[1] == [True]
+
+
+def test_amounts_of_two_currencies_are_no_numbers():
+    assert decided([f"{'$€'[n % 2]}{n}.50" for n in range(60)]).type == "text"
