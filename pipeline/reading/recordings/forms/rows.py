@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from common.errors import InputError
 from pipeline.counting import count
 from pipeline.reading.files.csv_header import is_value, trimmed
-from pipeline.reading.files.pieces import TEXT_SUFFIXES, suffix_of
+from pipeline.reading.files.pieces import TEXT_SUFFIXES, open_stream, suffix_of
 from pipeline.reading.recordings.beside.labels import read_row_labels
 from pipeline.reading.recordings.evidence import series
 from pipeline.reading.recordings.evidence.labels import (
@@ -28,10 +28,17 @@ from pipeline.reading.recordings.forms.request import (
 )
 from pipeline.reading.recordings.raw.arrays import Array, load_arrays
 from pipeline.reading.recordings.raw.clock import UnusableError
-from pipeline.reading.recordings.raw.rows import CHANNEL, label_texts, read_rows, text_lines
+from pipeline.reading.recordings.raw.rows import (
+    CHANNEL,
+    delimiter_of,
+    label_texts,
+    read_rows,
+    text_lines,
+)
 from pipeline.recording_options import Recordings, RowsOfFile
 
 _MIN_SAMPLES = 8
+_HEAD_BYTES = 1 << 20
 _MIN_RECORDINGS = 6
 _MIN_NOISE = 32  # samples of a recording that is not smooth
 _SMOOTH_RATIO, _MAX_SCALE_RATIO = 0.5, 20.0
@@ -107,7 +114,7 @@ class RowForms(Request):
         files = [path] if Path(path).is_file() else list(self.listing.tables)
         if not files or len(files) >= MANY_FILES or not all(suffix_of(f, _TEXTS) for f in files):
             return None
-        if self.labels is not None:
+        if self.labels is not None or not all(map(_begins_with_numbers, files)):
             return None
         lines = [_lines_of_numbers(file) for file in files]
         widths = {len(cells) for own in lines for cells in own}
@@ -219,6 +226,17 @@ def _labels_in(file: str, rows: RowsOfFile) -> Iterator[str | None]:
         yield None if place in read.problems else text
 
 
+def _begins_with_numbers(file: str) -> bool:
+    """Tells whether a file's first line has no names; the rest, which may be long, is not read."""
+    try:
+        with open_stream(file) as stream:
+            head = stream.read(_HEAD_BYTES)
+    except (OSError, EOFError):
+        return False  # the reader of tables says what is wrong
+    line = next((line for line in head.split(b"\n") if line.strip()), b"")
+    return _are_numbers(_cells(line.strip(b" \r"), delimiter_of(line)))
+
+
 def _lines_of_numbers(file: str) -> list[list[str]]:
     """Returns the fields of each line; nothing if one is no number, except a first or last one."""
     try:
@@ -227,11 +245,21 @@ def _lines_of_numbers(file: str) -> list[list[str]]:
         return []
     cells = []
     for line in lines:
-        own = [trimmed(text.decode(errors="replace")) for text in line.split(delimiter)]
-        if not all(is_value(text) or text.lower() in ("nan", "?", "") for text in own[1:-1]):
+        cells.append(_cells(line, delimiter))
+        if not _are_numbers(cells[-1]):
             return []
-        cells.append(own)
     return cells
+
+
+def _cells(line: bytes, delimiter: bytes | None) -> list[str]:
+    return [trimmed(text.decode(errors="replace")) for text in line.split(delimiter)]
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    inner = cells[1:-1]
+    return len(inner) >= _MIN_SAMPLES - 1 and all(
+        is_value(text) or text.lower() in ("nan", "?", "") for text in inner
+    )
 
 
 def _is_label(texts: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.reading.files.pieces import open_stream
+from pipeline.reading.files.pieces import first_line, open_stream
 from pipeline.reading.recordings.raw.arrays import Array, load_arrays
 from pipeline.reading.recordings.raw.clock import Samples, UnusableError, at_rate
 from pipeline.reading.recordings.raw.groups import is_rate_name, take_rate
@@ -262,14 +262,22 @@ def text_lines(path: str) -> tuple[list[bytes], bytes | None]:
     """Returns the lines of a text that are not blank, and what divides them: None means blanks.
 
     Raises:
-        UnusableError: The file has no line.
+        UnusableError: The file cannot be read, or has no line.
     """
-    with open_stream(path) as stream:
-        lines = [line.strip(b" \r") for line in stream.read().split(b"\n")]
+    try:
+        with open_stream(path) as stream:
+            lines = [line.strip(b" \r") for line in stream.read().split(b"\n")]
+    except (OSError, EOFError) as error:
+        raise UnusableError(f"it cannot be read ({first_line(error)})") from error
     lines = [line for line in lines if line.strip()]
     if not lines:
         raise UnusableError("it is empty")
-    return lines, next((one for one in _DELIMITERS if one in lines[0]), None)
+    return lines, delimiter_of(lines[0])
+
+
+def delimiter_of(line: bytes) -> bytes | None:
+    """Returns what divides the values of a line; None means blanks."""
+    return next((one for one in _DELIMITERS if one in line), None)
 
 
 def _fields(cells: list[bytes], num_samples: int, label_at: int | None) -> list[bytes]:

@@ -197,3 +197,22 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, s
     _npz(tmp_path / "a.npz")
     with pytest.raises(InputError, match=words):
         assembled(tmp_path, "a.npz", form="rows", rows=RowsOfFile(**options))
+
+
+def test_two_files_are_read_together(tmp_path: Path):
+    for name in ("A_TRAIN.tsv", "A_TEST.tsv"):
+        write_text(tmp_path / name)
+    found = discover(str(tmp_path), labels=None, label=None)
+    assert found is not None
+    assert found.notes[0].startswith("24 recordings in the lines of ")
+    assert found.notes[-1] == "files are not used as splits: all recordings are divided anew"
+    result = assembled(tmp_path, "*.tsv", form="rows", rows=TEXT)
+    names = [row["recording"] for row in rows(result)]
+    assert (names[0], names[-1], len(names)) == ("A_TEST_1", "A_TRAIN_12", 24)
+
+
+def test_an_empty_text_is_named(tmp_path: Path):
+    write_text(tmp_path / "a.tsv")
+    (tmp_path / "b.tsv").write_text("\n")
+    result = assembled(tmp_path, "*.tsv", form="rows", rows=TEXT, data={"max_bad_rows": 1})
+    assert [str(bad) for bad in result.bad] == [f"{tmp_path}/b.tsv: it is empty"]
