@@ -14,6 +14,9 @@ from measuring.sequential.betting import PRIOR_VARIANCE, BettingTests, accumulat
 Floats = NDArray[np.float64]
 
 _MAX_BET = 0.5
+# Rises of the mean that a change is looked for at, in limits; no bet may lose more than half.
+_RISES = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 16.0])
+_MAX_LOSS = 0.5
 
 
 class MeanSequence:
@@ -75,6 +78,65 @@ class MeanSequence:
         return self
 
 
+class RiseTest:
+    """Tests whether the mean of values in [0, 1] rises above a limit, at a time that is unknown.
+
+    At the beginning of update j, from 0, the share 1 / ((j + 1) (j + 2)) of a capital of 1 is put
+    equally on several bets b, which stay: each grows by 1 + b (x - limit). What is kept for later
+    updates, 1 / n after n of them with one added, counts too. So days of lower values, however
+    many, cost little. If the mean of each value given the past is at most the limit, the whole is a
+    nonnegative supermartingale: it reaches 1 / alpha at any time with a probability of at most
+    alpha.
+
+    References:
+        Waudby-Smith & Ramdas (2024), Estimating means of bounded random variables by betting,
+        JRSS-B 86: capital processes and their mixtures. Shin, Ramdas & Rinaldo (2024), E-detectors,
+        New England Journal of Statistics in Data Science 2: baselines that begin at each time.
+    """
+
+    def __init__(self, limit: float) -> None:
+        """Starts with the whole capital kept.
+
+        Args:
+            limit: The largest mean without a rise, in (0, 1).
+        """
+        self._limit = limit
+        self._bets = np.minimum(_RISES / (1 - limit), _MAX_LOSS / limit)
+        self._logs = np.full(len(self._bets), -np.inf)
+        self._peak = 0.0
+        self.num_updates = 0
+
+    def update(self, values: Floats) -> None:
+        """Takes the values of a chunk, float64 `[n]` in [0, 1]."""
+        share = -math.log((self.num_updates + 1) * (self.num_updates + 2) * len(self._bets))
+        steps = np.log1p(self._bets[:, None] * (values - self._limit)).sum(axis=1)
+        self._logs = np.logaddexp(self._logs, share) + steps
+        self.num_updates += 1
+        self._peak = max(self._peak, self.log_capital)
+
+    @property
+    def log_capital(self) -> float:
+        """Logarithm of the capital now."""
+        kept = -math.log(self.num_updates + 1)
+        return float(np.logaddexp(np.logaddexp.reduce(self._logs), kept))
+
+    @property
+    def log_peak(self) -> float:
+        """Logarithm of the largest capital after any update."""
+        return self._peak
+
+    def to_state(self) -> dict[str, Any]:
+        """Returns the state, exact in JSON."""
+        logs = [None if math.isinf(log) else log for log in self._logs.tolist()]
+        return {"num_updates": self.num_updates, "logs": logs, "peak": self._peak}
+
+    def with_state(self, state: Mapping[str, Any]) -> Self:
+        """Takes over what `to_state` returned; returns this object."""
+        self.num_updates, self._peak = int(state["num_updates"]), float(state["peak"])
+        self._logs = np.array([-np.inf if log is None else log for log in state["logs"]])
+        return self
+
+
 @dataclass(frozen=True, kw_only=True)
 class Promise:
     """What the gate promised of a loss in [0, 1], such as the share of missed faults.
@@ -97,6 +159,7 @@ class BrokenPromise:
     """Tests at every chunk whether the mean loss in production exceeds what was promised.
 
     Two things may be wrong: the limit, with the error of its interval, and this test, at `alpha`.
+    Half of `alpha` is for a mean that is too large over all chunks, half for one that rises.
 
     References:
         Podkopaev & Ramdas (2022), Tracking the risk of a deployed model and detecting harmful
@@ -118,6 +181,7 @@ class BrokenPromise:
             raise ValueError(f"limit + tolerance must be in (0, 1), got {promise.worst}.")
         self._alpha = alpha
         self._test = BettingTests([promise.worst], [promise.worst])
+        self._rise = RiseTest(promise.worst)
         self._mean = MeanSequence(2 * alpha)
 
     def update(self, losses: Floats) -> bool:
@@ -135,18 +199,20 @@ class BrokenPromise:
                 "Losses must be in [0, 1]. Divide the cost by that of the worst error."
             )
         self._test.update(losses[None])
+        self._rise.update(losses)
         self._mean.update(losses)
         return self.is_broken
 
     @property
     def is_broken(self) -> bool:
         """Whether the promise has been broken at any time."""
-        return float(self._test.log_peaks[0]) >= -math.log(self._alpha)
+        peak = max(float(self._test.log_peaks[0]), self._rise.log_peak)
+        return peak >= -math.log(self._alpha / 2)
 
     @property
     def e_value(self) -> float:
         """The evidence now; 1 / alpha is enough."""
-        return e_value(float(self._test.log_capitals[0]))
+        return (e_value(float(self._test.log_capitals[0])) + e_value(self._rise.log_capital)) / 2
 
     @property
     def interval(self) -> Interval:
@@ -155,11 +221,17 @@ class BrokenPromise:
 
     def to_state(self) -> dict[str, Any]:
         """Returns the state, exact in JSON."""
-        return {"test": self._test.to_state(), "mean": self._mean.to_state()}
+        return {
+            "test": self._test.to_state(),
+            "rise": self._rise.to_state(),
+            "mean": self._mean.to_state(),
+        }
 
     def with_state(self, state: Mapping[str, Any]) -> Self:
         """Takes over what `to_state` returned; returns this object."""
         self._test.with_state(state["test"])
+        if "rise" in state:  # states of earlier releases have none: it starts
+            self._rise.with_state(state["rise"])
         self._mean.with_state(state["mean"])
         return self
 

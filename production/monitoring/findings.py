@@ -211,16 +211,14 @@ def measured_loss(subject: Subject, *, names: Sequence[str], change: Change) -> 
 
     Args:
         subject: The chunk.
-        names: The broken promises, `cost` or `recall`.
+        names: The broken promises: `cost`, `recall` or `prevalence`.
         change: The measured change of the chunk.
     """
-    promises = " and ".join(names)
     severity = subject.stakes.severity(change.cost_per_day[1])
     return subject.finding(
         Kind.MEASURED_LOSS,
         what=(
-            f"Labels show that the {promises} of version {subject.chunk.version} "
-            f"{'is' if len(names) == 1 else 'are'} worse than the gate measured. "
+            f"{_broken_words(names, subject.chunk.version)} "
             f"{change_words(change, subject.stakes.prices, 'Measured in this chunk')}"
         ),
         loss=subject.stakes.loss_of(change),
@@ -230,6 +228,21 @@ def measured_loss(subject: Subject, *, names: Sequence[str], change: Change) -> 
         ),
         severity=max(severity, Severity.WARNING, key=lambda one: one.rank),
     )
+
+
+def _broken_words(names: Sequence[str], version: int) -> str:
+    """The broken promises in sentences."""
+    words = []
+    worse = [name for name in names if name != "prevalence"]
+    if worse:
+        are = "is" if len(worse) == 1 else "are"
+        words.append(
+            f"Labels show that the {' and '.join(worse)} of version {version} {are} worse than the "
+            "gate measured."
+        )
+    if "prevalence" in names:
+        words.append("Labels show far more faults than the training data have.")
+    return " ".join(words)
 
 
 def errors(subject: Subject, operations: Operations, *, since: datetime) -> Finding:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from measuring.intervals import proportion_interval
 from pipeline.config import Config
 from pipeline.production_options.collection import recorded_share, redacted
 from production.monitoring import findings
@@ -27,7 +28,7 @@ from production.monitoring.performance.estimating import (
     estimate,
     estimate_notes,
 )
-from production.monitoring.performance.labelled import COST, GRADE, LabelledRecord
+from production.monitoring.performance.labelled import COST, GRADE, PREVALENCE, LabelledRecord
 from production.monitoring.performance.measuring import Labels, Measured, are_fair, measure
 from production.monitoring.performance.operations import (
     CHANNELS,
@@ -97,7 +98,9 @@ class WatchedVersion:
         }
         self._baseline = OperationsBaseline()
         self._labelled = LabelledRecord(
-            self._promised, self._prices, alpha=1 / VERSIONS_PER_FALSE_ALARM
+            self._promised | _prevalence(reference),
+            self._prices,
+            alpha=1 / VERSIONS_PER_FALSE_ALARM,
         )
 
     def look(
@@ -361,6 +364,15 @@ def look_without_reference(model: str, chunk: Chunk, config: Config, why: str) -
     report = replace(_report(chunk, operations), notes=[f"Neither drift nor quality: {why}"])
     sign = Sign(finding=findings.reference_missing(model, chunk, why), is_quiet=False)
     return Look(report=report, signs={REFERENCE: sign})
+
+
+def _prevalence(reference: Reference) -> dict[str, Figure]:
+    """The share of faults in the training data; none where their rows depend on each other."""
+    if reference.recordings is not None:
+        return {}
+    share = reference.prevalence
+    limits = proportion_interval(reference.num_faults, reference.num_train, reference.confidence)
+    return {PREVALENCE: (share, *limits)}
 
 
 def _operations(chunk: Chunk, share: float) -> Operations:

@@ -17,7 +17,7 @@ _DAY_S = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class CostOfDrift:
-    """The estimated cost of drift.
+    """The cost of drift: estimated, or measured by labels if that is more.
 
     Attributes:
         chunk: Number of the newest chunk that has an estimate.
@@ -25,6 +25,7 @@ class CostOfDrift:
         lower: Lower limit of its interval; None if unknown.
         upper: Upper limit.
         alarms: Ids of the open alarms of drift or loss of the served version.
+        is_measured: Whether labels say it, in an open alarm: no estimate sees concept drift.
     """
 
     chunk: int
@@ -32,6 +33,7 @@ class CostOfDrift:
     lower: float | None = None
     upper: float | None = None
     alarms: tuple[str, ...] = ()
+    is_measured: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,10 +201,11 @@ def _cost(cost: CostOfDrift | None, budget: float) -> _Judged:
         if cost.lower is not None and cost.upper is not None
         else ""
     )
-    words = (
-        f"drift costs an estimated {cost.per_day:.3g}{limits} a day in chunk {cost.chunk}, the "
-        f"budget is {budget:g}"
-    )
+    if cost.is_measured:
+        how = f"{cost.per_day:.3g}{limits} a day as measured by labels"
+    else:
+        how = f"an estimated {cost.per_day:.3g}{limits} a day in chunk {cost.chunk}"
+    words = f"drift costs {how}, the budget is {budget:g}"
     words += f"; open: {', '.join(cost.alarms)}" if cost.alarms else "; no alarm is open"
     holds = cost.per_day > budget and bool(cost.alarms)
     return _Judged(name="cost", holds=holds, words=words, evidence={"cost": vars(cost)})

@@ -1,6 +1,7 @@
 """Gathers the facts about a served model that a decision on retraining rests on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pipeline.production_options.retraining import LabelCount
 from pipeline.production_options.rollout import RolloutOptions
 from production.controller.pushes import find_push
 from production.gateway.traffic import Pin
-from production.monitoring.alarms.alarm import Kind
+from production.monitoring.alarms.alarm import Kind, Loss
 from production.monitoring.alarms.book import AlarmBook
 from production.monitoring.exposition.kept import Kept
 from production.monitoring.report import CHUNKS, Figure, read_reports
@@ -128,10 +129,29 @@ def _cost_of_drift(folder: OutputFolder, model: str, champion: int) -> CostOfDri
     if per_day is None:
         return None
     alarms = [
-        alarm.id
+        alarm
         for alarm in AlarmBook(place).open_alarms()
         if alarm.version == champion and alarm.kind in _LOSSES
     ]
-    return CostOfDrift(
-        chunk=number, per_day=per_day, lower=lower, upper=upper, alarms=tuple(alarms)
+    cost = CostOfDrift(
+        chunk=number,
+        per_day=per_day,
+        lower=lower,
+        upper=upper,
+        alarms=tuple(alarm.id for alarm in alarms),
     )
+    return _measured(cost, [one.loss for one in alarms if one.kind is Kind.MEASURED_LOSS])
+
+
+def _measured(cost: CostOfDrift, losses: Sequence[Loss | None]) -> CostOfDrift:
+    """Returns the largest loss that labels show, if it is more than the estimate."""
+    for loss in losses:
+        if loss is not None and loss.cost_per_day is not None and loss.cost_per_day > cost.per_day:
+            cost = replace(
+                cost,
+                per_day=loss.cost_per_day,
+                lower=loss.lower,
+                upper=loss.upper,
+                is_measured=True,
+            )
+    return cost

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
+
 from measuring.intervals import Interval
 from measuring.monitoring.estimated import METRICS, Grades, realised_performance
 from measuring.monitoring.labelled import BrokenPromise, Promise, misses_of_faults
@@ -12,9 +14,11 @@ from production.monitoring.performance.answers import Answers, Floats
 from production.monitoring.performance.estimating import as_estimate, estimate
 from production.monitoring.performance.measuring import Labels
 from production.monitoring.performance.prices import Prices
-from production.monitoring.report import CONFIDENCE, Figure
+from production.monitoring.report import CONFIDENCE, UNKNOWN, Figure
 
-COST, RECALL = "cost", "recall"
+COST, RECALL, PREVALENCE = "cost", "recall", "prevalence"
+# Up to this many times as many faults as in the training data are no broken promise.
+_FACTOR = 1.5
 # Beginning of the sentences on grades.
 GRADE = "Graded by labels:"
 # Metrics whose grades are told.
@@ -24,21 +28,24 @@ GRADED = (RECALL, "precision", COST)
 class LabelledRecord:
     """What the labels of a version have shown so far.
 
-    Two promises of the gate are tested at every labelled chunk, however often: the cost per row and
-    the share of missed faults are at most the upper limits that the gate measured. Estimates made
-    without labels are graded: how often their intervals covered what the labels said.
+    Three promises are tested at every labelled chunk, however often: the cost per row and the share
+    of missed faults are at most the upper limits that the gate measured, and the share of faults is
+    at most 1.5 times the upper limit of that in the training data. Estimates made without labels
+    are graded: how often their intervals covered what the labels said.
     """
 
     def __init__(self, promised: Mapping[str, Figure], prices: Prices, *, alpha: float) -> None:
         """Starts without labels.
 
         Args:
-            promised: What the gate measured; `cost` per row.
+            promised: What the gate measured; `cost` per row. `prevalence`, that of the training
+                data, is left out where their rows depend on each other.
             prices: The prices of decisions.
-            alpha: Probability that a kept promise is ever called broken, for each of the two.
+            alpha: Probability that a kept promise is ever called broken, for each of them.
         """
         self._prices = prices
         limits = {COST: _scaled(promised["cost"][2], prices), RECALL: _missed(promised["recall"])}
+        limits[PREVALENCE] = _FACTOR * (promised.get(PREVALENCE, UNKNOWN)[2] or math.nan)
         # A promise that allows any loss, or none, cannot be tested.
         self._limits = {name: limit for name, limit in limits.items() if 0 < limit < 1}
         self._alpha = alpha
@@ -60,6 +67,8 @@ class LabelledRecord:
         losses = {
             COST: costs / self._prices.dearest,
             RECALL: misses_of_faults(faults, labelled.decisions),
+            # Faults may come in bursts: a block counts as one value.
+            PREVALENCE: _block_means(faults, labelled.block_length),
         }
         for name, test in self._tests.items():
             if len(losses[name]):
@@ -79,17 +88,19 @@ class LabelledRecord:
         self.grades.add({name: as_estimate(figures[name]) for name in METRICS}, realised)
 
     def broken(self) -> list[str]:
-        """Returns which promises have been broken: `cost`, `recall`."""
+        """Returns which promises have been broken: `cost`, `recall`, `prevalence`."""
         return [name for name, test in self._tests.items() if test.is_broken]
 
     def interval(self, name: str) -> Interval | None:
-        """Returns the interval of the cost per row, or of the recall, over all labelled chunks."""
+        """Returns the interval over all labelled chunks: the cost is per row."""
         test = self._tests.get(name)
         if test is None:
             return None
         lower, upper = test.interval
         if name == COST:
             return lower * self._prices.dearest, upper * self._prices.dearest
+        if name == PREVALENCE:
+            return lower, upper
         return 1 - upper, 1 - lower
 
     def _make(self, name: str) -> BrokenPromise:
@@ -139,6 +150,12 @@ class LabelledRecord:
                 test.with_state(state["tests"][name])
         self.grades.with_state(state["grades"])
         return self
+
+
+def _block_means(values: Floats, length: int) -> Floats:
+    starts = np.arange(0, len(values), max(length, 1))
+    sizes = np.diff(np.append(starts, len(values)))
+    return np.asarray(np.add.reduceat(values.astype(np.float64), starts) / sizes, np.float64)
 
 
 def _scaled(limit: float | None, prices: Prices) -> float:

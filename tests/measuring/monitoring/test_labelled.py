@@ -12,6 +12,7 @@ from measuring.monitoring.labelled import (
     BrokenPromise,
     MeanSequence,
     Promise,
+    RiseTest,
     misses_of_faults,
 )
 
@@ -49,8 +50,10 @@ def test_chunks_and_json_change_no_bit(sizes):
         state = json.loads(json.dumps(parts.to_state()))
         parts = BrokenPromise(Promise(limit=0.3)).with_state(state)
         parts.update(part)
-    assert parts.to_state() == whole.to_state()
-    assert parts.is_broken == whole.is_broken
+    # The test of a rise begins anew at each chunk.
+    for name in ("test", "mean"):
+        assert parts.to_state()[name] == whole.to_state()[name]
+    assert parts.interval == whole.interval
 
 
 def test_a_loss_above_the_promise_is_found_and_one_within_the_tolerance_is_not():
@@ -62,6 +65,37 @@ def test_a_loss_above_the_promise_is_found_and_one_within_the_tolerance_is_not()
     kept = BrokenPromise(Promise(limit=0.03, tolerance=0.04))
     assert not kept.update(losses)
     assert kept.interval == broken.interval
+
+
+def test_the_capital_of_a_rise_is_that_of_the_formula():
+    test, first, second = RiseTest(0.2), np.array([1.0, 0.0, 0.0]), np.array([1.0])
+    test.update(first)
+    test.update(second)
+    # Bets of 0.5 / 0.8, 1 / 0.8, 2 / 0.8, and three of at most 0.5 / 0.2, which are equal.
+    bets = np.array([0.625, 1.25, 2.5, 2.5, 2.5, 2.5])
+    early, late = ((1 + bets * (x - 0.2)[:, None]).prod(axis=0) for x in (first, second))
+    # 1 / 2 since the first chunk, 1 / 6 since the second, 1 / 3 kept.
+    capital = (early * late).mean() / 2 + late.mean() / 6 + 1 / 3
+    assert test.log_capital == pytest.approx(math.log(capital))
+    again = RiseTest(0.2).with_state(json.loads(json.dumps(test.to_state())))
+    assert again.to_state() == test.to_state()
+    assert test.log_peak == max(0.0, test.log_capital)
+
+
+def test_a_rise_after_many_good_chunks_is_found_within_two():
+    rng = np.random.default_rng(5)
+    promise = BrokenPromise(Promise(limit=0.012))
+    for _ in range(100):
+        assert not promise.update((rng.random(300) < 0.003).astype(float))
+    # 5 % of the rows are missed faults, four times the limit.
+    verdicts = [promise.update((rng.random(300) < 0.05).astype(float)) for _ in range(2)]
+    assert verdicts[-1]
+
+
+def test_a_state_of_an_earlier_release_has_no_test_of_a_rise():
+    state = BrokenPromise(Promise(limit=0.1)).to_state()
+    del state["rise"]
+    assert not BrokenPromise(Promise(limit=0.1)).with_state(state).is_broken
 
 
 def test_a_broken_promise_stays_broken():

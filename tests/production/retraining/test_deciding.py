@@ -43,6 +43,11 @@ def test_a_cost_above_the_budget_with_an_open_alarm_starts_a_retraining():
     assert decision.trigger.evidence["cost"]["alarms"] == ("a3",)
 
 
+def test_a_cost_that_labels_show_is_called_so():
+    decision = decide(replace(FACTS, cost=replace(DRIFT, is_measured=True)), OPTIONS)
+    assert decision.trigger.why.startswith("drift costs 80 [60, 100] a day as measured by labels")
+
+
 @pytest.mark.parametrize(
     ("cost", "words"),
     [

@@ -9,7 +9,7 @@ from common.errors import InputError
 from pipeline.production_options.retraining import LabelCount
 from pipeline.production_options.rollout import RolloutOptions
 from production.gateway.traffic import Pin
-from production.monitoring.alarms.alarm import Finding, Kind, Severity
+from production.monitoring.alarms.alarm import Finding, Kind, Loss, Severity
 from production.monitoring.alarms.book import AlarmBook
 from production.monitoring.report import ChunkReport, read_reports, write_report
 from production.retraining import facts
@@ -53,7 +53,7 @@ def _report(world, number, cost, *, version=CHAMPION, is_broken=False):
     write_report(world.folder.monitoring("wells"), report)
 
 
-def _alarm(world, kind=Kind.DRIFT, version=CHAMPION):
+def _alarm(world, kind=Kind.DRIFT, version=CHAMPION, loss=None):
     book = AlarmBook(world.folder.monitoring("wells"), now=lambda: world.now)
     finding = Finding(
         kind=kind,
@@ -64,6 +64,7 @@ def _alarm(world, kind=Kind.DRIFT, version=CHAMPION):
         what="x moved",
         to_do="look",
         severity=Severity.WARNING,
+        loss=loss,
     )
     return book, book.raise_alarm(finding).id
 
@@ -117,6 +118,24 @@ def test_only_alarms_of_drift_and_loss_of_the_served_version_count(world, kind, 
     _report(world, 0, (20.0, 12.0, 30.0))
     _, alarm = _alarm(world, kind, version)
     assert _facts(world).cost.alarms == ((alarm,) if counts else ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "per_day", "expected"),
+    [
+        (Kind.MEASURED_LOSS, 900.0, (900.0, 400.0, 1_500.0, True)),  # no estimate sees the change
+        (Kind.MEASURED_LOSS, 10.0, (20.0, 12.0, 30.0, False)),
+        (Kind.MEASURED_LOSS, None, (20.0, 12.0, 30.0, False)),
+        (Kind.DRIFT, 900.0, (20.0, 12.0, 30.0, False)),  # an estimate, older than the report's
+    ],
+)
+def test_what_labels_show_to_be_lost_counts_where_it_is_more_than_the_estimate(
+    world, kind, per_day, expected
+):
+    _report(world, 0, (20.0, 12.0, 30.0))
+    _alarm(world, kind, loss=Loss(cost_per_day=per_day, unit="EUR", lower=400.0, upper=1_500.0))
+    cost = _facts(world).cost
+    assert (cost.per_day, cost.lower, cost.upper, cost.is_measured) == expected
 
 
 def test_a_closed_alarm_does_not_count(world):

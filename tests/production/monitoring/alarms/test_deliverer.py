@@ -298,14 +298,14 @@ def test_a_receiver_that_drips_costs_one_time_out_and_holds_up_no_other(
             host="127.0.0.1", port=dripping.port, sender="a@b", to=["c@d"], starttls=False
         )
         first = {"webhook": _url(dripping.port)} if kind == "webhook" else {"email": email}
-        deliver = Delivery(**first, escalate_to=Receivers(webhook=_url(web.port)), timeout_s=0.2)
+        deliver = Delivery(**first, escalate_to=Receivers(webhook=_url(web.port)), timeout_s=1.5)
         options = MonitoringOptions(deliver=deliver)
         deliverer = Deliverer(book, options, environ={}, folder=tmp_path)
         attempts = deliverer.test(Message(alarm=book.find("a1").alarm, reason="test"))
         # The server drips for ever: without the time-out, the calls would not come back.
         (failed,) = deliverer.tick()
-    assert [attempt.problem for attempt in attempts] == ["no whole answer within 0.2 s", ""]
-    assert failed.problem == "no whole answer within 0.2 s"
+    assert [attempt.problem for attempt in attempts] == ["no whole answer within 1.5 s", ""]
+    assert failed.problem == "no whole answer within 1.5 s"
 
 
 def test_a_defect_of_a_receiver_is_a_failure_and_loses_no_note_of_the_others(

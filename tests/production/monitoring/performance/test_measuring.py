@@ -122,3 +122,31 @@ def test_a_broken_promise_stays_broken_until_the_test_restarts():
     assert again.broken() == ["cost", "recall"]
     tests.restart()
     assert tests.broken() == []
+
+
+@pytest.mark.parametrize(
+    ("share", "block_length", "broken"),
+    [(0.05, 1, []), (0.14, 1, ["prevalence"]), (0.14, 300, [])],
+)
+def test_far_more_faults_than_in_training_break_a_promise(share, block_length, broken):
+    prices = Prices(cost=COST, unit="EUR", is_given=True)
+    # The limit is 1.5 times 0.04. All faults are found.
+    promised = {"recall": (0.9, 0.7, 1.0), "cost": (0.2, 0.1, 3.0), "prevalence": (0.035, 0, 0.04)}
+    tests = LabelledRecord(promised, prices, alpha=0.025)
+    rng = np.random.default_rng(9)
+    for _ in range(2):
+        faults = (rng.random(300) < share).astype(float)
+        answers = Answers(
+            probabilities=np.full(300, 0.1),
+            decisions=faults.astype(np.int64),
+            keys=None,
+            block_length=block_length,
+        )
+        tests.add(answers, Labels(values=faults), prevalence=0.035)
+    assert tests.broken() == broken
+
+
+def test_without_a_prevalence_of_training_it_is_no_promise():
+    promised = {"recall": (0.9, 0.7, 1.0), "cost": (0.2, 0.1, 3.0)}
+    tests = LabelledRecord(promised, Prices(cost=COST, unit="EUR", is_given=True), alpha=0.025)
+    assert set(tests.to_state()["tests"]) == {"cost", "recall"}
