@@ -141,6 +141,13 @@ def rows_per_batch(num_bytes: float, most: int) -> int:
     return max(1, min(most, int(_BATCH_BYTES // max(1, num_bytes))))
 
 
+def _drained(parts: list[dict[str, NDArray[Any]]]) -> Iterator[dict[str, NDArray[Any]]]:
+    """The parts in order; each is freed when the next one is asked for."""
+    parts.reverse()
+    while parts:
+        yield parts.pop()
+
+
 class GrowingRows:
     """Rows that come in batches, in one block of memory.
 
@@ -184,7 +191,7 @@ class RowStore:
             temporary files.
     """
 
-    limit_bytes: int = 32 * 2**20
+    limit_bytes: int = 16 * 2**20
     folder: Path | None = None
 
     def collect(self, batches: Iterable[Mapping[str, NDArray[Any]]]) -> dict[str, Rows]:
@@ -199,7 +206,7 @@ class RowStore:
             parts.append(dict(batch))
             size += sum(values.nbytes for values in batch.values())
             if size > self.limit_bytes:
-                return {**self._stored(chain(parts, rest))}
+                return {**self._stored(chain(_drained(parts), rest))}
         names = list(parts[0]) if parts else []
         # The pieces of a column are freed as soon as it is complete.
         return {name: np.concatenate([part.pop(name) for part in parts]) for name in names}

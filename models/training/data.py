@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from common.example_files import BLOCK_COLUMN, example_dataset, read_groups, read_serialised
+from common.free_memory import return_free_memory
 from models.inputs.columns import dense_column
 from models.inputs.encoding import LABEL_NAME
 from models.inputs.preprocessing import category_text
@@ -174,11 +175,12 @@ def read_split(
     columns = store.collect(inputs())
     if not facts:
         raise ValueError(f"No examples in {list(patterns)}.")
-    arrays = {name: rows.array() for name, rows in facts.items()}
+    arrays = {name: facts.pop(name).array() for name in list(facts)}
     shift = arrays[_SHIFT_NAME][:, 0]
-    keys: Rows = arrays.get(_KEY_NAME, np.zeros(0, np.int64))
-    if isinstance(keys, np.ndarray) and any(isinstance(v, StoredRows) for v in columns.values()):
-        keys = store.in_file(keys)
+    keys: Rows = arrays.pop(_KEY_NAME, np.zeros(0, np.int64))
+    if keys.size and any(isinstance(values, StoredRows) for values in columns.values()):
+        keys = store.in_file(keys[:])
+    return_free_memory()
     return Dataset(
         inputs=columns,
         labels=arrays[LABEL_NAME][:, 0],

@@ -11,6 +11,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from common.free_memory import return_free_memory
 from models.folds import Fold
 from models.stored_rows import Rows, StoredRows, pick_rows, row_slices
 from models.train_options import TreeOptions
@@ -143,7 +144,8 @@ def grow(
         seed: Seed of what is drawn.
         watched: Examples whose log loss ends the growing after `options.patience` rounds without a
             lower one.
-        on_round: Called after each round with its number, from 1, and log losses by split.
+        on_round: Called after each round with its number, from 1, and log losses by split: of
+            `train`, where its features are in memory, and of `watched` as `eval`.
 
     Returns:
         The trees, and the log loss of `watched` for each number of rounds.
@@ -152,12 +154,14 @@ def grow(
         Chen & Guestrin (2016), XGBoost: a scalable tree boosting system. Breiman (1996), Bagging
         predictors, for the mean of trees on different draws.
     """
+    is_stored = isinstance(data.features, StoredRows)
     threads = 0 if data.features.size >= _MIN_PARALLEL_VALUES else 1
     matrix = data.encoded(options).matrix(threads)
     evals = []
     if watched is not None:
         evals.append((watched.encoded(options).matrix(threads, matrix), "eval"))
-    if on_round is not None:
+    # XGBoost copies the predictions of what it evaluates, 4 bytes a row.
+    if on_round is not None and not is_stored:
         evals.insert(0, (matrix, "train"))
     results: dict[str, dict[str, list[float]]] = {}
     booster = xgboost.train(
@@ -172,6 +176,9 @@ def grow(
     )
     # Gradients and places of the rows are no longer needed, and the trees may live long.
     booster.reset()
+    if is_stored:
+        del matrix, evals
+        return_free_memory()
     return booster, np.asarray(results.get("eval", {}).get("logloss", []), np.float64)
 
 

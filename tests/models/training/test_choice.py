@@ -11,9 +11,10 @@ from common.errors import InputError
 from models.folds import deal_folds
 from models.inputs.encoding import Encoding, IndexSpace, Role
 from models.model_spec import ModelSpec
+from models.stored_rows import RowStore
 from models.train_options import TrainOptions, TreeOptions
 from models.training import choice as choosing
-from models.training.choice import best_trees, choose_model
+from models.training.choice import best_trees, choose_model, train_folds
 from models.training.data import TREES_KEY, Dataset
 from models.trees.fitting import TreeData
 from models.trees.inputs import TreeColumn
@@ -116,6 +117,17 @@ def test_the_same_data_are_chosen_for_alike():
     seen = _noise(0)
     first, again = (_choose(_split(seen, seen, 3 * seen[:, 0])) for _ in range(2))
     assert first == again
+
+
+def test_many_examples_have_one_fold_of_the_keys_in_a_file(monkeypatch):
+    train, _ = _split(_noise(0), _noise(1), np.zeros(NUM))
+    in_file = dataclasses.replace(train, keys=RowStore().in_file(train.keys))
+    monkeypatch.setattr(choosing, "_MANY_ROWS", NUM - 1)
+    (fold,) = train_folds(in_file, SPEC)
+    expected = deal_folds(SPEC.folds, train.keys, train.labels, 5)[-1]
+    np.testing.assert_array_equal(fold.train, expected.train)
+    np.testing.assert_array_equal(fold.held_out, expected.held_out)
+    np.testing.assert_array_equal(in_file.rows(fold.train).keys[:], train.keys[fold.train])
 
 
 def test_too_few_faults_for_folds_are_named():
