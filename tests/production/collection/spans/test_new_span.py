@@ -79,7 +79,8 @@ def _use_case(folder, *, suffix="parquet", time="format: '%d.%m.%Y %H:%M:%S'", d
     if suffix == "parquet":
         pq.write_table(pa.table({name: pa.array([None], pa.string()) for name in HEADER}), first)
     else:
-        text = (";".join(HEADER) + "\n" + ";" * 7 + "\n").encode()
+        above = "Pump;7\n\n" if "skip_rows" in data else ""
+        text = (above + ";".join(HEADER) + "\n" + ";" * 7 + "\n").encode()
         first.write_bytes(gzip.compress(text) if suffix.endswith("gz") else text)
     return load_config(path), OutputFolder(folder / "output")
 
@@ -109,7 +110,13 @@ def _read(config):
 
 @pytest.mark.parametrize(
     ("suffix", "data"),
-    [("parquet", ""), ("csv", "decimal: ','"), ("csv", "encoding: cp1252"), ("csv.gz", "")],
+    [
+        ("parquet", ""),
+        ("csv", "decimal: ','"),
+        ("csv", "encoding: cp1252"),
+        ("csv", "skip_rows: 2"),
+        ("csv.gz", ""),
+    ],
 )
 @pytest.mark.parametrize(
     "time",
