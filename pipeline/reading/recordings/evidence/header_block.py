@@ -91,8 +91,8 @@ def find_block(path: str) -> TableStart | None:
         raise InputError(
             f"{path} begins with {count(start.skip_rows, 'line')} about the recording "
             f"({start.first_line!r}), and no line with the names of its columns is above the rows "
-            "of numbers. Replace these lines by one with the names, in all files; or write a config "
-            f"with `data.skip_rows: {start.skip_rows}` and the names in `data.header`."
+            "of numbers. Replace these lines by one with the names, in all files; or write a "
+            f"config with `data.skip_rows: {start.skip_rows}` and the names in `data.header`."
         )
     return start
 
