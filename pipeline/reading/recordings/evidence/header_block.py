@@ -121,8 +121,8 @@ def find_common_block(files: Sequence[str]) -> TableStart | None:
 
 def _words(start: TableStart) -> str:
     names = ", ".join(start.names[:5])
-    place = "rows" if start.header is not None else "names"
-    return f"{count(start.skip_rows, 'line')} before the {place} of its columns ({names})"
+    place = "rows" if start.header is not None else "names of its columns"
+    return f"{count(start.skip_rows, 'line')} before the {place} ({names})"
 
 
 def start_of(lines: Sequence[str]) -> TableStart | None:
