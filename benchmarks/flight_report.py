@@ -17,7 +17,7 @@ Kept = dict[str, Any]
 _BEFORE = {"new_firmware": Action.RETRAIN}
 # Measured on 2026-11-28 with the model of seed 7, on 4,000 faults of each mix and 8,000 requests of
 # the new firmware; the likelihood ratio test at one false alarm in 365 days, simulated.
-_RED = """## What is red, and what was counted otherwise before
+_RED = """## What is red
 
 * `fault_mix` costs nothing: the served model finds 93.8 ± 0.8 % of the faults as trained, and
   93.6 ± 0.8 % of the changed mix. It is also hard to see. There are ten faults a day; the
@@ -34,6 +34,13 @@ _RED = """## What is red, and what was counted otherwise before
   current is the new truth or a fault of the new recorders, no guard can know; a person says it by
   `faultline monitor --release`. There is also no trigger for a retraining: the model loses nothing.
   It finds 94.3 ± 2.7 % of the faults of such days, with 0.6 % false alarms instead of 0.5 %.
+* `prevalence` and `unseen_fault` were in time with seed 7 only. Of their first flights with the
+  seeds 0, 1 and 2, at commit dc0aa0c, five of six were not caught within 3 chunks and none was
+  handled. The tests of labels averaged over all chunks of a version, so that good days hid the bad
+  ones; no test counted the faults themselves; and whether a retraining began was decided by an
+  estimate that does not see such faults. At commit 5828d3c labels are also tested for a rise, the
+  faults are counted, and a measured loss begins a retraining. So these three seeds are no longer
+  unseen for these two scenarios.
 * The flights of seed 7, with which the guards had been built, had 23 of 26 harmful scenarios caught
   in time and handled. They were flown by several commits, and are no longer listed."""
 
@@ -87,7 +94,8 @@ def report(kept: Mapping[str, Any]) -> Iterator[str]:
         "",
         "`python -m benchmarks.flight --seed SEED` flies all scenarios of the [flight simulator]"
         "(../docs/simulator.md) on a shared machine with 2 cores. A seed is that of the training "
-        "data, the model and all days. No guard was tuned on these seeds.",
+        "data, the model and all days. Guards that were mended after a flight are at the "
+        "end of this page.",
         "",
         *_seeds(cards),
         "",
