@@ -55,6 +55,7 @@ _MIN_GROUPS_BY_LIKENESS = 20
 _MIN_STEADY_GROUPS = 20
 _MIN_ROWS_A_GROUP = 3.0  # with fewer, rows must be alike in several columns
 _MIN_REPEATED = 40  # rows with the value of an earlier one
+_MIN_REPEATED_SHARE = 0.3  # of the values; fewer are chance repetitions of texts
 _MIN_ALIKE_COLUMNS = 2
 _MAX_LIKENESS_COLUMNS = 40
 _ALIKE = 0.9  # intraclass correlation of numbers
@@ -249,7 +250,10 @@ def find_likeness(codes: Ints, others: Sequence[Column]) -> Likeness | None:
     """
     sizes = np.bincount(codes[codes >= 0])
     sizes = sizes[sizes > 0]
-    if len(sizes) < _MIN_GROUPS_BY_LIKENESS or sizes.sum() - len(sizes) < _MIN_REPEATED:
+    num_repeated = sizes.sum() - len(sizes)
+    if len(sizes) < _MIN_GROUPS_BY_LIKENESS or num_repeated < _MIN_REPEATED:
+        return None
+    if num_repeated < _MIN_REPEATED_SHARE * len(sizes):
         return None
     all_others = [_likeness_of(codes, other) for other in others]
     measured = [
