@@ -5,7 +5,8 @@
 
 Each size is a process of its own, which reads the train and the eval files of the run repeatedly,
 and trains for one epoch or 30 trees. `--in-memory` keeps the inputs in memory as a reference. A
-line of JSON for each size goes to standard output.
+line of JSON for each size goes to standard output. With several sizes, the process is looked at
+every 50 ms, and the line divides its largest memory into its own and pages of mapped files.
 """
 
 import argparse
@@ -99,8 +100,26 @@ def main() -> None:
         flags = ["--in-memory"] if options.in_memory else []
         program = [sys.executable, "-m", "benchmarks.trainer_memory"]
         command = [*program, *common, "--rows", str(rows), *flags]
-        done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
-        print(done.stdout.strip().splitlines()[-1], flush=True)
+        with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as child:
+            parts = _largest_parts(child)
+            output, _ = child.communicate()
+        if child.returncode:
+            sys.exit(child.returncode)
+        print(json.dumps({**json.loads(output.strip().splitlines()[-1]), **parts}), flush=True)
+
+
+def _largest_parts(child: "subprocess.Popen[str]") -> dict[str, int]:
+    """Waits for a process; returns the parts of its memory when that was largest, in MB."""
+    largest = (0, 0)
+    status = Path(f"/proc/{child.pid}/status")
+    while child.poll() is None:
+        fields = dict(line.partition(":")[::2] for line in status.read_text().splitlines())
+        parts = (fields.get("RssAnon"), fields.get("RssFile"))
+        if all(parts):  # not those of a process that has ended
+            anonymous, mapped = (int(str(part).split()[0]) // 1024 for part in parts)
+            largest = max(largest, (anonymous, mapped), key=sum)
+        time.sleep(0.05)
+    return {"anonymous_mb": largest[0], "mapped_files_mb": largest[1]}
 
 
 if __name__ == "__main__":
