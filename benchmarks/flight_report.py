@@ -41,8 +41,8 @@ _RED = """## What is red
   estimate that does not see such faults. At commit 5828d3c labels are also tested for a rise, the
   faults are counted, and a measured loss begins a retraining. So these three seeds are no longer
   unseen for these two scenarios.
-* The flights of seed 7, with which the guards had been built, had 23 of 26 harmful scenarios caught
-  in time and handled. They were flown by several commits, and are no longer listed."""
+* The guards were built with seed 7, and its flights are older, of several commits: it is no proof.
+  Whether a seed reaches the goal, 90 %, is shown once all of its scenarios are flown."""
 
 
 def keep(kept: Mapping[str, Any], outcome: Outcome, *, seed: int, commit: str) -> Kept:
@@ -122,13 +122,14 @@ def _seeds(cards: Mapping[int, Scorecard]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for seed, card in cards.items():
         harmful, num = card.harmful, len(card.harmful)
+        is_whole = len(card.outcomes) == len(SCENARIOS)
         passed = sum(one.is_passed for one in harmful)
         chunks = sum(len(one.days) for one in card.quiet)
         cells = (
             str(seed),
             f"{sum(one.is_in_time for one in harmful)} of {num}",
             f"{sum(one.is_handled for one in harmful)} of {num}",
-            f"{passed} of {num}, {passed / num:.0%}" if num else "-",
+            f"{passed} of {num}" + (f", {passed / num:.0%}" if is_whole else " flown"),
             f"{sum(_as_before(one).is_passed for one in harmful)} of {num}",
             f"{sum(one.num_false_alarms for one in card.quiet)} in {chunks}",
             str(sum(one.num_false_alarms for one in harmful)),

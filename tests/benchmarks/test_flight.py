@@ -69,7 +69,7 @@ def test_what_nobody_noticed_or_noticed_late_is_bold():
 
 @pytest.mark.parametrize(
     ("actions", "now", "before"),
-    [([Action.QUARANTINE], "1 of 1, 100%", "0 of 1"), ([Action.RETRAIN], "0 of 1, 0%", "1 of 1")],
+    [([Action.QUARANTINE], "1 of 1 flown", "0 of 1"), ([Action.RETRAIN], "0 of 1 flown", "1 of 1")],
 )
 def test_a_seed_counts_also_by_the_action_that_was_right_before(actions, now, before):
     text = page(kept_of((0, flown("new_firmware", delay=1, actions=actions))))
@@ -80,6 +80,12 @@ def test_scenarios_that_a_seed_has_not_flown_are_named_and_those_with_their_comm
     text = page(kept_of((2, flown("quiet"))))
     assert "Not flown with seed 2: season, equal_candidate," in text
     assert "* Flown at commit c2: seed 2: quiet." in text
+
+
+def test_a_seed_has_a_share_only_once_all_of_its_scenarios_are_flown():
+    rest = [flown(name) for name in SCENARIOS]
+    assert "| 0 of 26, 0% | 0 of 26 |" in page(kept_of(*((5, one) for one in rest)))
+    assert "| 0 of 25 flown |" in page(kept_of(*((5, one) for one in rest[:-1])))
 
 
 def test_the_page_says_how_many_quiet_years_there_are():
