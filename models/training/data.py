@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from common.example_files import BLOCK_COLUMN, example_dataset, read_groups, read_serialised
-from common.free_memory import return_free_memory
+from common.guards.free_memory import return_free_memory
 from models.inputs.columns import dense_column
 from models.inputs.encoding import LABEL_NAME
 from models.inputs.preprocessing import category_text

@@ -11,7 +11,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from common.free_memory import return_free_memory
+from common.guards.free_memory import return_free_memory
 from models.folds import Fold
 from models.stored_rows import Rows, StoredRows, pick_rows, row_slices
 from models.train_options import TreeOptions

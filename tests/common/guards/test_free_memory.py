@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from common.free_memory import return_free_memory
+from common.guards.free_memory import return_free_memory
 
 _BLOCKS, _BYTES = 65_536, 1_024
 
