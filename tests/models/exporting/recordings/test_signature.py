@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from models.exporting.export import (
     SERVING_DEFAULT,
@@ -14,6 +15,7 @@ from models.exporting.export import (
 )
 from models.exporting.recordings.signature import SERVING_RECORDING
 from models.exporting.scorers import NetworkScorer
+from models.exporting.warmup import WARMUP_FILE, write_warmup
 from models.framing import Framing
 from models.inputs.transform_graph import TransformGraph
 from models.probabilities.probability import ProbabilityMap
@@ -220,3 +222,30 @@ def test_a_model_of_no_windows_has_no_such_signature(transform_folder, tmp_path)
     scorer = NetworkScorer(build_network(graph.index_space, SPEC.train), graph.index_space)
     export_model(scorer, graph, tmp_path / "m", probability=ProbabilityMap(), threshold=0.5)
     assert SERVING_RECORDING not in read_signatures(tmp_path / "m")
+
+
+def test_a_server_warms_up_with_a_whole_recording(model, ask):
+    values = {"pulse": [1.0, NAN, 2.0], "tool": [b"a"], "code": [7]}
+    write_warmup(model, [_example(values), _example({})])
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        for record in tf.data.TFRecordDataset(str(model / WARMUP_FILE))
+    ]
+    [request] = [log for log in logs if log.model_spec.signature_name == SERVING_RECORDING]
+    arrays = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+    np.testing.assert_array_equal(arrays["pulse"], [[1, NAN, 2]])
+    answer = ask(arrays)
+    assert answer["num_windows"].tolist() == [1]
+    assert np.isfinite(answer["max_probability"]).all()
+
+
+def _example(values) -> bytes:
+    features = {}
+    for name, own in values.items():
+        if isinstance(own[0], bytes):
+            features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=own))
+        elif isinstance(own[0], int):
+            features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=own))
+        else:
+            features[name] = tf.train.Feature(float_list=tf.train.FloatList(value=own))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
