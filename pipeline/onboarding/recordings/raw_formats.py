@@ -96,7 +96,7 @@ def _block_note(block: TableStart) -> str:
 def _tables(discovery: Discovery) -> list[str]:
     """The CSV and Parquet files and the sheets of recordings that have rows."""
     options = discovery.recordings
-    if options.media != "table":
+    if options.media != "table" or options.form == "rows":  # text of rows has no columns
         return []
     beside = [Path(path) for path in (options.labels, options.events) if path]
     _, files = list_raw_files(discovery.path, "table", folder=Path(), others=beside)

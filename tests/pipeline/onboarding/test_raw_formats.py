@@ -7,7 +7,7 @@ from pipeline.column_format import ColumnFormat
 from pipeline.onboarding.profile.table import ReadOptions
 from pipeline.onboarding.recordings.raw_formats import find_raw_formats
 from pipeline.reading.recordings.forms.request import Discovery
-from pipeline.recording_options import Recordings, Window
+from pipeline.recording_options import Recordings, RowsOfFile, Window
 from tests.pipeline.spreadsheets import write_sheet
 
 TIME = "t"
@@ -161,3 +161,12 @@ def test_names_behind_a_mark_are_declared(tmp_path):
 def test_a_file_with_other_lines_before_the_table_is_named(tmp_path):
     with pytest.raises(InputError, match=r"01\.csv has 4 lines before the names"):
         formats(tmp_path, SCOPE + SAMPLES, f"Serial,9\n{SCOPE}{SAMPLES}")
+
+
+def test_text_with_a_recording_in_each_line_has_no_columns(tmp_path):
+    # Their first lines have values twice, and differ.
+    for name in ("a.tsv", "b.tsv"):
+        (tmp_path / name).write_text(f"1\t0.5\t0.5\t{name == 'a.tsv':d}\n-1\t0.1\t0.2\t0.3\n")
+    rows = Recordings(form="rows", rows=RowsOfFile(label_at="first", num_samples=3))
+    found = Discovery(path=str(tmp_path / "*.tsv"), recordings=rows, label="label")
+    assert find_raw_formats(found, ReadOptions()).data == {}

@@ -42,6 +42,10 @@ _HEAD_BYTES = 1 << 20
 _MIN_RECORDINGS = 6
 _MIN_NOISE = 32  # samples of a recording that is not smooth
 _SMOOTH_RATIO, _MAX_SCALE_RATIO = 0.5, 20.0
+_SMOOTH_MEANS_RATIO = 0.2  # 0.5 if one column is larger than all others, and the first or last
+_EQUAL = 1e-6  # mean square of differences between samples that are the same
+_SAME_SIGNAL = 0.9  # correlation
+_MAX_WHOLE = 0.5  # share of samples that are whole numbers by chance
 _NUM_LOOKED_AT = 2_000
 _TEXTS = (".csv", ".tsv", *TEXT_SUFFIXES)
 
@@ -122,15 +126,25 @@ class RowForms(Request):
             return None
         width = len(lines[0][0])
         cells = [line for own in lines for line in own]
-        place = next((p for p in (0, -1) if _is_label([line[p] for line in cells])), None)
-        if place is None or len(cells) < _MIN_RECORDINGS:
+        places = [p for p in (0, -1) if _is_label([line[p] for line in cells])]
+        if not places or len(cells) < _MIN_RECORDINGS:
             return None
+        place = places[0]
         rows = RowsOfFile(label_at="last" if place else "first", num_samples=width - 1)
         labels = [text for file in files for text in _labels_in(file, rows)]
         recordings = Recordings(form="rows", rows=rows)
         samples = read_rows(files[0], rows, is_labelled=False).channels[CHANNEL]
         if self.rows != "samples" and not _are_samples(samples[:_NUM_LOOKED_AT]):
             return None
+        if len(places) > 1:
+            raise InputError(
+                f"{files[0]} has a recording in each line, and the first as well as the last value "
+                "may be the label: both have few values. Write a config with "
+                f"`data.recordings.rows: {{label_at: last, num_samples: {width - 1}}}`, or with "
+                "`first`; for a table of examples, give --header."
+            )
+        if self.rows != "samples":
+            _check_edges(files[0], samples)
         return self._found(files, recordings, self.label or DEFAULT_LABEL, labels)
 
     def _found(
@@ -160,6 +174,7 @@ class RowForms(Request):
             f"{count(len(labels), 'recording')} in {what}{', '.join(files)}{remedy}",
             f"{where}: {listed(classes)}",
         ]
+        notes += _unused_notes(files[0], rows)
         if len(files) > 1:
             notes.append("files are not used as splits: all recordings are divided anew")
         return Discovery(
@@ -176,20 +191,66 @@ class RowForms(Request):
 def _are_samples(values: NDArray[np.float32]) -> bool:
     """Tells samples of one quantity from columns of a table of examples without a header.
 
-    Neighbouring samples of a smooth signal differ less than others; noise and vibration are long
-    and have one scale.
+    Neighbouring samples of a smooth signal differ less than others, also in units of each sample's
+    own mean and spread: columns whose means increase are not smooth. Long ones may be the same
+    smooth signal with noise. Noise and vibration are long and have one scale.
 
     Args:
         values: float32 [recordings, samples].
     """
+    values = values[:, ~np.isnan(values).all(axis=0)].astype(np.float64)
+    if values.shape[1] < _MIN_SAMPLES:
+        return False
     means, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-    shuffled = values[:, np.random.default_rng(0).permutation(values.shape[1])]
-    far = float(np.nanmean(np.diff(shuffled, axis=1) ** 2))
-    is_smooth = float(np.nanmean(np.diff(values, axis=1) ** 2)) < _SMOOTH_RATIO * far
+    own = ((values - means) / np.where(spread > 0, spread, 1))[:, spread > 0]
+    is_smooth = _is_smooth(own, _SMOOTH_RATIO)
+    if len(means) >= _MIN_NOISE and _is_smooth(means[None], _SMOOTH_MEANS_RATIO):
+        is_smooth = True
     known = spread[spread > 0]
     has_one_scale = len(known) > 0 and known.max() <= _MAX_SCALE_RATIO * np.median(known)
     has_one_level = np.ptp(means) <= _MAX_SCALE_RATIO * np.median(spread)
     return is_smooth or bool(len(means) >= _MIN_NOISE and has_one_scale and has_one_level)
+
+
+def _is_smooth(values: NDArray[np.float64], ratio: float) -> bool:
+    """Tells whether neighbouring columns differ less than others, by the ratio of their squares."""
+    shuffled = values[:, np.random.default_rng(0).permutation(values.shape[1])]
+    near, far = (_mean_square(np.diff(one, axis=1)) for one in (values, shuffled))
+    return bool(near <= max(ratio * far, _EQUAL))
+
+
+def _mean_square(values: NDArray[np.float64]) -> float:
+    squares = values[np.isfinite(values)] ** 2
+    return float(squares.mean()) if squares.size else np.inf
+
+
+def _check_edges(file: str, samples: NDArray[np.float32]) -> None:
+    """Checks that the first and the last sample of lines are no id or group.
+
+    Raises:
+        InputError: One of them has whole numbers only, unlike other samples and not near the next.
+    """
+    is_whole = samples == np.round(samples)
+    if is_whole[:, 1:-1].mean() > _MAX_WHOLE:
+        return
+    for words, place, neighbour in (("first", 0, 1), ("last", -1, -2)):
+        if is_whole[:, place].all() and not _go_on(samples[:, place], samples[:, neighbour]):
+            raise InputError(
+                f"{file} has a recording in each line, and the {words} number beside the label is "
+                "whole in all lines, unlike the samples: it seems to be an id or a group. Remove "
+                "it, or write an NPZ file with the arrays `X`, `y` and one of its name. If it is a "
+                "sample, say --rows samples."
+            )
+
+
+def _go_on(edge: NDArray[np.float32], neighbour: NDArray[np.float32]) -> bool:
+    """Tells whether samples are constant, or the same signal as those beside them."""
+    known = np.isfinite(edge) & np.isfinite(neighbour)
+    if np.ptp(edge) == 0:
+        return True
+    if known.sum() < 2 or np.ptp(neighbour[known]) == 0:
+        return False
+    return bool(np.corrcoef(edge[known], neighbour[known])[0, 1] > _SAME_SIGNAL)
 
 
 def _is_npy(file: str) -> bool:
@@ -214,6 +275,26 @@ def _recordings_of(
         return None
     _, name, axis = max(fitting)
     return RowsOfFile(array=name, label=label, axis="last" if axis == "last" else "first")
+
+
+def _unused_notes(file: str, rows: RowsOfFile | None) -> list[str]:
+    """Returns in words which other arrays have numbers of the recordings that are not read."""
+    if rows is None or rows.array is None:
+        return []
+    arrays = load_arrays(file)
+    num = arrays[rows.array].shape[-1 if rows.axis == "last" else 0]
+    shapes = {
+        name: array.shape
+        for name, array in arrays.items()
+        if name not in (rows.array, rows.label) and array.size > num and num in array.shape
+    }
+    if not shapes:
+        return []
+    shown = ", ".join(f"`{name}` {shape}" for name, shape in list(shapes.items())[:5])
+    return [
+        f"not used: {shown}; if they are channels of the same recordings, write one array "
+        "[recordings, samples, channels]"
+    ]
 
 
 def _labels_in(file: str, rows: RowsOfFile) -> Iterator[str | None]:

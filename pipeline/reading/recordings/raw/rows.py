@@ -1,5 +1,6 @@
 """Files with many recordings: one in each line of a text, or in each row of an array."""
 
+import codecs
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -207,6 +208,8 @@ def label_texts(values: Array) -> list[str | None]:
 
 
 def _text(value: Any) -> str | None:
+    if isinstance(value, np.ndarray):  # the content of a cell of MATLAB
+        value = value.item() if value.size == 1 else None if value.size == 0 else value.tolist()
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, bool):
@@ -261,18 +264,24 @@ def _read_text(path: str, options: RowsOfFile, *, is_labelled: bool) -> RowsFile
 def text_lines(path: str) -> tuple[list[bytes], bytes | None]:
     """Returns the lines of a text that are not blank, and what divides them: None means blanks.
 
+    A delimiter after the last value of every line is no value.
+
     Raises:
         UnusableError: The file cannot be read, or has no line.
     """
     try:
         with open_stream(path) as stream:
-            lines = [line.strip(b" \r") for line in stream.read().split(b"\n")]
+            content = stream.read().removeprefix(codecs.BOM_UTF8)
     except (OSError, EOFError) as error:
         raise UnusableError(f"it cannot be read ({first_line(error)})") from error
+    lines = [line.strip(b" \r") for line in content.split(b"\n")]
     lines = [line for line in lines if line.strip()]
     if not lines:
         raise UnusableError("it is empty")
-    return lines, delimiter_of(lines[0])
+    delimiter = delimiter_of(lines[0])
+    if delimiter is not None and all(line.endswith(delimiter) for line in lines):
+        lines = [line.removesuffix(delimiter) for line in lines]
+    return lines, delimiter
 
 
 def delimiter_of(line: bytes) -> bytes | None:

@@ -216,3 +216,62 @@ def test_an_empty_text_is_named(tmp_path: Path):
     (tmp_path / "b.tsv").write_text("\n")
     result = assembled(tmp_path, "*.tsv", form="rows", rows=TEXT, data={"max_bad_rows": 1})
     assert [str(bad) for bad in result.bad] == [f"{tmp_path}/b.tsv: it is empty"]
+
+
+def test_columns_whose_means_increase_are_no_samples(tmp_path: Path):
+    values = np.random.default_rng(0).normal(size=(60, 13)) + 10 * np.arange(13)
+    lines = [f"{n % 2}," + ",".join(f"{x:.3f}" for x in own) for n, own in enumerate(values)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert discover(str(tmp_path / "a.csv"), labels=None, label=None) is None
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_the_first_label(tmp_path: Path):
+    write_text(tmp_path / "a.tsv")
+    (tmp_path / "a.tsv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "a.tsv").read_bytes())
+    assert [row["state"] for row in rows(assembled(tmp_path, "a.tsv", form="rows", rows=TEXT))] == [
+        str(1 - 2 * label) for label in LABELS
+    ]
+
+
+def test_a_delimiter_at_the_end_of_all_lines_is_no_sample(tmp_path: Path):
+    write_text(tmp_path / "a.csv", ",")
+    (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text().replace("\n", ",\n"))
+    found = discover(str(tmp_path / "a.csv"), labels=None, label=None)
+    assert found is not None
+    assert found.recordings.rows == TEXT
+
+
+def test_a_label_that_may_be_first_or_last_is_asked_for(tmp_path: Path):
+    lines = [
+        ",".join([str(label), *(f"{100 * x:.0f}" for x in own), str(n % 2)])
+        for n, (label, own) in enumerate(zip(LABELS, signals(), strict=True))
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"first as well as the last .*label_at: last, num_samp"):
+        discover(str(tmp_path / "a.csv"), labels=None, label=None)
+
+
+def test_a_group_beside_the_label_is_no_sample(tmp_path: Path):
+    lines = [
+        ",".join([str(label), str(n % 4), *(f"{x:.3f}" for x in own)])
+        for n, (label, own) in enumerate(zip(LABELS, signals(), strict=True))
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="the first number beside the label is whole in all lines"):
+        discover(str(tmp_path / "a.csv"), labels=None, label=None)
+    assert discover(str(tmp_path / "a.csv"), labels=None, label=None, rows="samples") is not None
+
+
+def test_texts_in_cells_of_matlab_are_labels(tmp_path: Path):
+    words = np.array(["bad" if label else "ok" for label in LABELS], object)
+    scipy.io.savemat(tmp_path / "a.mat", {"X": signals(), "state": words})
+    options = RowsOfFile(array="X", label="state")
+    result = assembled(tmp_path, "a.mat", form="rows", rows=options)
+    assert [row["state"] for row in rows(result)] == list(words)
+
+
+def test_other_arrays_of_the_same_recordings_are_named(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", acc=signals(), gyro=-signals(), y=LABELS, t=np.arange(LENGTH))
+    found = discover(str(tmp_path / "a.npz"), labels=None, label=None)
+    assert found is not None
+    assert found.notes[-1].startswith("not used: `acc` (12, 40); if they are channels")
