@@ -1,5 +1,6 @@
 """Formats of the raw tables of recordings: their encoding, units, times and numbers."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -231,9 +232,10 @@ def _time_form(name: str, written: Written, facts: TextFacts) -> ColumnFormat | 
     form = written.form
     if form is not None and form.type == "time" and form.format not in (None, times.ISO):
         return ColumnFormat(type="time", format=form.format)
-    if form is None or form.type == "text" or facts.limits is None:
+    if form is None or form.type == "text":
         return None
-    unit, is_epoch = time_unit(name, *facts.limits)
+    # Numbers with decimal commas have no limits, and only the name tells their unit.
+    unit, is_epoch = time_unit(name, *(facts.limits or (math.nan, math.nan)))
     return None if unit == "s" else ColumnFormat(type="time", unit=unit, elapsed=not is_epoch)
 
 

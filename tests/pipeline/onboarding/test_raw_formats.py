@@ -170,3 +170,9 @@ def test_text_with_a_recording_in_each_line_has_no_columns(tmp_path):
     rows = Recordings(form="rows", rows=RowsOfFile(label_at="first", num_samples=3))
     found = Discovery(path=str(tmp_path / "*.tsv"), recordings=rows, label="label")
     assert find_raw_formats(found, ReadOptions()).data == {}
+
+
+def test_times_with_decimal_commas_have_the_unit_of_the_row_of_units(tmp_path):
+    rows = "".join(f"{number * 0.5:.1f};{number},25\n".replace(".", ",") for number in range(12))
+    found = formats(tmp_path, f"t;value\n(ms);(V)\n{rows}", data={"decimal": ","})
+    assert found.data["columns"] == {TIME: ColumnFormat(type="time", unit="ms", elapsed=True)}

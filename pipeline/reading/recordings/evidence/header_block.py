@@ -103,7 +103,7 @@ def find_common_block(files: Sequence[str]) -> TableStart | None:
     Files in which no table is seen, such as empty ones, are left to the reader.
 
     Raises:
-        InputError: A file starts in another way than the first one.
+        InputError: A file starts in another way than the first one, or has other units.
     """
     first: tuple[str, TableStart] | None = None
     for file in files:
@@ -116,7 +116,19 @@ def find_common_block(files: Sequence[str]) -> TableStart | None:
                 f"{file} has {_words(start)}, and {path} has {_words(expected)}. Give files of one "
                 "layout, or a folder for each layout."
             )
+        _check_units(file, start.units, path, expected.units)
     return first[1] if first and first[1].has_block else None
+
+
+def _check_units(
+    file: str, units: Mapping[str, str], first: str, expected: Mapping[str, str]
+) -> None:
+    for name, unit in units.items():
+        if expected.get(name, unit) != unit:
+            raise InputError(
+                f"{file} has `{name}` in {unit}, and {first} in {expected[name]}, by their rows of "
+                "units. Values would be read as if they had one unit: convert the files to one."
+            )
 
 
 def _words(start: TableStart) -> str:

@@ -145,3 +145,11 @@ def test_a_file_whose_block_differs_from_the_layout_is_refused(tmp_path, lines, 
     [path] = write(tmp_path, a=lines)
     with pytest.raises(InputError, match=words):
         read(path, skip_rows=2, header=("t", "a"))
+
+
+@pytest.mark.parametrize(("units", "words"), [("ms,V", "`TIME` in ms, .* in s"), ("s,mV", "in mV")])
+def test_files_of_other_units_are_refused(tmp_path, units, words):
+    for name, row in (("a.csv", "s,V"), ("b.csv", units)):
+        (tmp_path / name).write_text("\n".join(["TIME,CH1", row, *ROWS, ""]))
+    with pytest.raises(InputError, match=words):
+        find_common_block([str(tmp_path / "a.csv"), str(tmp_path / "b.csv")])
