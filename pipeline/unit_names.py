@@ -19,6 +19,12 @@ UNITS = {
     "kg": "kg", "g": "g", "mg": "mg", "t": "t", "l": "l", "ml": "ml", "lpm": "l/min",
     "pct": "%", "percent": "%", "%": "%", "deg": "°", "rad": "rad", "db": "dB", "ppm": "ppm",
 }  # fmt: skip
+# Words that are units in a row of units, and may be anything in a name.
+_TIME_UNITS = {
+    "second": "s", "msec": "ms", "millisecond": "ms", "milliseconds": "ms", "µs": "µs",
+    "usec": "µs", "microsecond": "µs", "microseconds": "µs", "nsec": "ns", "nanoseconds": "ns",
+}  # fmt: skip
+GREEK_MU = "\u03bc"  # looks as the sign µ
 
 
 def unit_text(cell: str) -> str:
@@ -27,9 +33,9 @@ def unit_text(cell: str) -> str:
     >>> unit_text("[bar]"), unit_text("degC"), unit_text("m/s"), unit_text("ok")
     ('bar', '°C', 'm/s', '')
     """
-    text = cell.strip().strip("[](){}").strip()
-    if text.lower() in UNITS:
-        return UNITS[text.lower()]
+    text = cell.strip().strip("[](){}").strip().replace(GREEK_MU, "µ")
+    if text.lower() in UNITS | _TIME_UNITS:
+        return (UNITS | _TIME_UNITS)[text.lower()]
     is_unit = bool(re.search(r"[/%°µΩ²³^·]", text)) and not re.search(r"\d{2}|\s{2}", text)
     return text if is_unit and len(text) <= 12 else ""
 

@@ -51,6 +51,9 @@ def profile_recordings(
     formats = find_raw_formats(discovery, reading)
     discovery = replace(
         discovery,
+        recordings=replace(discovery.recordings, time_column=formats.time_column)
+        if formats.time_column
+        else discovery.recordings,
         data={**discovery.data, **formats.data},
         notes=(*discovery.notes, *formats.notes),
     )

@@ -1,12 +1,14 @@
 """Formats of the raw tables of recordings: their encoding, units, times and numbers."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from common.errors import InputError
@@ -29,6 +31,13 @@ from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of
 from pipeline.reading.recordings.raw.stamps import time_unit
 
+# The last word of a name or its unit, or in brackets.
+_LONG_UNIT = re.compile(
+    r"(?:^|[\W_])(mins?|minutes?|h|hrs?|hours?)$|[\[(]\s*(min|minutes|h|hrs?|hours|d|days)\s*[\])]",
+    re.IGNORECASE,
+)
+_UNITS_OF_TIME = ("s", "ms", "µs", "ns")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RawFormats:
@@ -38,11 +47,13 @@ class RawFormats:
         data: Keys of the config's `data` block.
         notes: What was found, in words.
         units: Channel to unit, from a row of units.
+        time_column: The first column, if only its unit says that it has times.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    time_column: str | None = None
 
 
 def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
@@ -65,6 +76,10 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     block = find_common_block([file for file in files if _format(file) == "csv"])
     found = _layout(probes, block)
     layout = found.layout
+    if discovery.recordings.form == "files" and discovery.recordings.time_column is None:
+        time = _time_by_unit(probes[0], found)
+        discovery = replace(discovery, recordings=replace(discovery.recordings, time_column=time))
+    time = discovery.recordings.time_column
     names = {file: _names(file, layout) for file in files}
     check_spellings_of_names({file: own for file, own in names.items() if own})
     try:
@@ -83,7 +98,22 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
         notes.append("the row after the header holds units")
     if columns:
         data["columns"] = columns
-    return RawFormats(data=data, notes=tuple(notes), units=found.units)
+    return RawFormats(data=data, notes=tuple(notes), units=found.units, time_column=time)
+
+
+def _time_by_unit(file: str, found: FoundLayout) -> str | None:
+    """Returns the first column if its unit is one of time, and its numbers rise; else None."""
+    if not found.layout.units_row or _format(file) != "csv":
+        return None
+    batch, _ = next(_batches([file], found.layout, 1), (None, False))
+    name = batch.schema.names[0] if batch is not None else ""
+    if batch is None or found.units.get(name) not in _UNITS_OF_TIME:
+        return None
+    texts = [
+        str(text.decode() if isinstance(text, bytes) else text) for text in batch[0].to_pylist()
+    ]
+    numbers = pd.to_numeric(pd.Series(texts).str.replace(",", "."), errors="coerce")
+    return name if numbers.notna().all() and (numbers.diff().dropna() > 0).all() else None
 
 
 def _block_note(block: TableStart) -> str:
@@ -235,8 +265,24 @@ def _time_form(name: str, written: Written, facts: TextFacts) -> ColumnFormat | 
     if form is None or form.type == "text":
         return None
     # Numbers with decimal commas have no limits, and only the name tells their unit.
+    _check_unit_of_time(name)
     unit, is_epoch = time_unit(name, *(facts.limits or (math.nan, math.nan)))
     return None if unit == "s" else ColumnFormat(type="time", unit=unit, elapsed=not is_epoch)
+
+
+def _check_unit_of_time(name: str) -> None:
+    """Checks that times are not in minutes or hours, which would be read as seconds.
+
+    Raises:
+        InputError: The name of the column, or its unit, says so.
+    """
+    match = _LONG_UNIT.search(name.strip())
+    if match:
+        unit = next(filter(None, match.groups()))
+        raise InputError(
+            f"The times in column `{name.strip()}` seem to be in {unit}; expected s, ms, us or ns. "
+            "Convert them to seconds and rename the column. If they are in seconds, rename it."
+        )
 
 
 def _number_form(

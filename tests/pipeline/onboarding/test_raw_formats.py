@@ -176,3 +176,27 @@ def test_times_with_decimal_commas_have_the_unit_of_the_row_of_units(tmp_path):
     rows = "".join(f"{number * 0.5:.1f};{number},25\n".replace(".", ",") for number in range(12))
     found = formats(tmp_path, f"t;value\n(ms);(V)\n{rows}", data={"decimal": ","})
     assert found.data["columns"] == {TIME: ColumnFormat(type="time", unit="ms", elapsed=True)}
+
+
+@pytest.mark.parametrize(
+    ("unit", "time"), [("Second", "Source"), ("(μs)", "Source"), ("V", None), ("Hz", None)]
+)
+def test_the_first_column_has_times_if_its_unit_says_so(tmp_path, unit, time):
+    rows = "".join(f"{number * 0.5},0.{number}\n" for number in range(12))
+    found = formats(tmp_path, f"Source,CH1\n{unit},Volt\n{rows}", time_column=None)
+    assert found.time_column == time
+    form = ColumnFormat(type="time", unit="us", elapsed=True)
+    assert found.data.get("columns", {}) == ({"Source": form} if unit == "(μs)" else {})
+
+
+def test_times_of_unknown_words_in_the_row_of_units_keep_their_unit(tmp_path):
+    rows = "".join(f"{number * 20},0.{number}\n" for number in range(12))
+    found = formats(tmp_path, f"t,value\nmsec,V\n{rows}")
+    assert found.data["columns"] == {TIME: ColumnFormat(type="time", unit="ms", elapsed=True)}
+
+
+@pytest.mark.parametrize("name", ["time (min)", "t_h", "Time [h]", "elapsed_hours"])
+def test_times_in_minutes_or_hours_are_refused(tmp_path, name):
+    rows = "".join(f"{number},{number}\n" for number in range(12))
+    with pytest.raises(InputError, match=r"seem to be in .*; expected s, ms, us or ns"):
+        formats(tmp_path, f"{name},value\n{rows}", time_column=name)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.column_format import ColumnFormat, TimeUnit
 from pipeline.reading import contract, times, values
 from pipeline.reading.values import Mask
+from pipeline.unit_names import GREEK_MU
 
 _MICROSECONDS = 10**6
 _ISO_BEGIN = r"^\s*\d{4}-\d{2}-\d{2}"
@@ -39,7 +40,7 @@ def time_unit(name: str, low: float, high: float) -> tuple[TimeUnit, bool]:
     for unit, per_second in times.PER_SECOND.items():
         if times.FIRST_S * per_second <= low and high <= times.LAST_S * per_second:
             return unit, True
-    words = re.split(r"[^a-zµ]+", name.lower())
+    words = re.split(r"[^a-zµ]+", name.lower().replace(GREEK_MU, "µ"))
     return next((_UNITS[word] for word in reversed(words) if word in _UNITS), "s"), False
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from common.errors import InputError
+from pipeline.column_format import CsvLayout
 from pipeline.config import Data
 from pipeline.reading.files import csv_ranges
 from pipeline.reading.files.pieces import Piece, format_of
@@ -58,7 +59,7 @@ def read_batches(path: str, data: Data, columns: Collection[str] = ()) -> Iterat
         yield batch
         return
     try:
-        [piece] = plan_pieces([path], _format(path), layout=data.csv_layout, whole_files=True)
+        [piece] = plan_pieces([path], _format(path), layout=_layout(data), whole_files=True)
         for raw in read_piece(piece):
             if raw.bad_rows:
                 raise UnusableError(str(locate(piece, raw.bad_rows)[0]).removeprefix(f"{path}, "))
@@ -69,6 +70,19 @@ def read_batches(path: str, data: Data, columns: Collection[str] = ()) -> Iterat
 
 def _format(path: str) -> Any:
     return format_of(path)
+
+
+def _layout(data: Data) -> CsvLayout:
+    """Returns the layout of raw tables, with the unit of times that their row of units must have.
+
+    Times of a declared format have no unit; those that nothing is declared of are in seconds.
+    """
+    layout = data.csv_layout
+    time = data.recordings.time_column if data.recordings is not None else None
+    form = data.columns.get(time or "")
+    if not layout.units_row or time is None or (form is not None and form.format):
+        return layout
+    return replace(layout, units=((time, (form and form.unit) or "s"),))
 
 
 def _constant(value: Any, num_rows: int) -> pa.Array:
@@ -93,7 +107,7 @@ def long_pieces(files: Sequence[str], data: Data, map_pieces: Mapper) -> list[Pi
                 f"{file} is no table. data.recordings.form `long` reads CSV, Parquet and sheets; "
                 "form `files` reads files of arrays."
             )
-        planned = plan_pieces([file], _format(file), layout=data.csv_layout)
+        planned = plan_pieces([file], _format(file), layout=_layout(data))
         pieces += [replace(piece, file=place) for piece in planned]
     proposed = csv_ranges.propose_pieces(pieces, _RANGE_BYTES)
     ranges = [piece for piece in proposed if piece.byte_range is not None]

@@ -16,6 +16,7 @@ import soundfile
 from PIL import Image
 
 from common.errors import InputError
+from pipeline.column_format import ColumnFormat
 from tests.pipeline.reading.recordings.raw_files import assembled, rows, write_csv
 
 _FOLDER: dict[str, Any] = {"form": "files", "label_from": "folder"}
@@ -433,3 +434,16 @@ def test_a_recording_with_other_lines_before_its_table_is_bad(
     assert [row["acc"] for row in rows(result)] == [[0.0, 1.0, 2.0, 3.0]] * 3
     [bad] = result.bad
     assert re.search(reason, bad.reason)
+
+
+def test_a_file_whose_times_have_another_unit_is_bad(tmp_path):
+    lines = [f"{place * 10},{place}" for place in range(9)]
+    for name, unit in (("ok/a.csv", "ms"), ("bad/b.csv", "s")):
+        write_csv(tmp_path / "runs" / name, ["t,acc", f"{unit},g", *lines])
+    form = ColumnFormat(type="time", unit="ms", elapsed=True)
+    result = assembled(
+        tmp_path, "runs", time_column="t", **_FOLDER,
+        data={"units_row": True, "columns": {"t": form}, "max_bad_rows": 1},
+    )  # fmt: skip
+    assert [row["sampling_rate_hz"] for row in rows(result)] == [100.0]
+    assert "column `t` is in s, and in ms" in result.bad[0].reason
