@@ -172,7 +172,7 @@ class Survey:
         """Whether recordings may have a sampling rate."""
         options = self._request.options
         if self._rows is not None:
-            return self._rows.rate_hz is not None
+            return self._rows.has_rate
         if options.media != "table":
             return options.media == "audio"
         given = [*self.roles.texts, *self._labeller.types]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from common.errors import InputError
@@ -127,8 +128,30 @@ def read_row_labels(path: Path, label: str) -> tuple[str | None, ...]:
         except UnusableError as error:
             raise InputError(f"data.recordings.labels: {path}: {error}.") from error
         return tuple(label_texts(array.reshape(-1)))
-    column = column_of(read_table(path, key="labels"), label, path, key="label.column")
+    table = read_table(path, key="labels")
+    column = column_of(table, label, path, key="label.column")
+    for name in table.column_names:
+        if name != label:
+            _check_order(name, table[name].combine_chunks(), path)
     return tuple(texts_of(column))
+
+
+def _check_order(name: str, column: pa.Array, path: Path) -> None:
+    """Checks that a column that numbers the recordings does so in their order.
+
+    Raises:
+        InputError: It has each number from 0 or 1 on once, and in another order.
+    """
+    numbers = pd.to_numeric(pd.Series(texts_of(column), dtype=object), errors="coerce").to_numpy()
+    ordered = np.sort(numbers)
+    first = ordered[0] if len(ordered) else 0
+    is_numbering = first in (0, 1) and np.array_equal(ordered, first + np.arange(len(ordered)))
+    if is_numbering and not np.array_equal(numbers, ordered):
+        raise InputError(
+            f"data.recordings.labels: {path} has the labels in the order of the recordings, but "
+            f"its column `{name}` numbers its rows in another order. Sort the table by `{name}` if "
+            "it has the places of the recordings, or else remove the column."
+        )
 
 
 def _context(

@@ -174,7 +174,7 @@ class RowForms(Request):
             f"{count(len(labels), 'recording')} in {what}{', '.join(files)}{remedy}",
             f"{where}: {listed(classes)}",
         ]
-        notes += _unused_notes(files[0], rows)
+        notes += _array_notes(files[0], rows)
         if len(files) > 1:
             notes.append("files are not used as splits: all recordings are divided anew")
         return Discovery(
@@ -277,23 +277,31 @@ def _recordings_of(
     return RowsOfFile(array=name, label=label, axis="last" if axis == "last" else "first")
 
 
-def _unused_notes(file: str, rows: RowsOfFile | None) -> list[str]:
-    """Returns in words which other arrays have numbers of the recordings that are not read."""
+def _array_notes(file: str, rows: RowsOfFile | None) -> list[str]:
+    """Returns in words the channels of an array, and other arrays of the same recordings."""
     if rows is None or rows.array is None:
         return []
     arrays = load_arrays(file)
-    num = arrays[rows.array].shape[-1 if rows.axis == "last" else 0]
+    shape = list(arrays[rows.array].shape)
+    num = shape.pop(-1 if rows.axis == "last" else 0)
+    notes = []
+    if len(shape) > 1:
+        notes.append(
+            f"{count(min(shape), 'channel')} with {count(max(shape), 'sample')} in each: the "
+            "longer axis has the samples"
+        )
     shapes = {
         name: array.shape
         for name, array in arrays.items()
         if name not in (rows.array, rows.label) and array.size > num and num in array.shape
     }
     if not shapes:
-        return []
+        return notes
     shown = ", ".join(f"`{name}` {shape}" for name, shape in list(shapes.items())[:5])
     return [
+        *notes,
         f"not used: {shown}; if they are channels of the same recordings, write one array "
-        "[recordings, samples, channels]"
+        "[recordings, samples, channels]",
     ]
 
 

@@ -37,6 +37,7 @@ class RowsFile:
         labels: The label of each, as text; None if the file has none.
         context: Name to the value of each.
         rate_hz: Sampling rate, if a single value of the file gives it.
+        rates_hz: That of each recording, if an array gives it.
         problems: Reason by the place of a recording that cannot be used.
     """
 
@@ -44,12 +45,18 @@ class RowsFile:
     labels: Sequence[str | None] | None = None
     context: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     rate_hz: float | None = None
+    rates_hz: Sequence[float | None] | None = None
     problems: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def num_recordings(self) -> int:
         """Recordings of the file, those that cannot be used among them."""
         return len(next(iter(self.channels.values())))
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether the file gives sampling rates."""
+        return self.rate_hz is not None or self.rates_hz is not None
 
     @property
     def context_types(self) -> dict[str, pa.DataType]:
@@ -94,7 +101,8 @@ def read_recordings(
         if problem is not None:
             yield BadRecording(name=name, path=path, reason=problem)
             continue
-        samples = at_rate(Samples(channels=channels, rate_hz=rows.rate_hz), nominal_hz)
+        rate_hz = rows.rate_hz if rows.rates_hz is None else rows.rates_hz[place]
+        samples = at_rate(Samples(channels=channels, rate_hz=rate_hz), nominal_hz)
         yield Recording(
             name=name,
             path=path,
@@ -157,6 +165,7 @@ def rows_of(
             if one.size == len(array) > 1 and not is_rate_name(name)
         },
         rate_hz=_rate(others),
+        rates_hz=_rates(others, len(array)),
     )
 
 
@@ -174,6 +183,14 @@ def _flat(array: Array) -> Array:
 def _rate(arrays: Mapping[str, Array]) -> float | None:
     singles = {name: str(_flat(a)[0]) for name, a in arrays.items() if a.size == 1}
     return take_rate({n: text for n, text in singles.items() if is_rate_name(n)}, {})[1]
+
+
+def _rates(arrays: Mapping[str, Array], num: int) -> list[float | None] | None:
+    """Returns the rate of each of `num` recordings in Hz, if an array has them."""
+    for name, array in arrays.items():
+        if array.size == num > 1 and is_rate_name(name):
+            return [take_rate({name: str(value)}, {})[1] for value in _flat(array)]
+    return None
 
 
 def _channels(name: str, array: Array) -> dict[str, NDArray[np.float32]]:

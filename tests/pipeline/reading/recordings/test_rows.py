@@ -275,3 +275,26 @@ def test_other_arrays_of_the_same_recordings_are_named(tmp_path: Path):
     found = discover(str(tmp_path / "a.npz"), labels=None, label=None)
     assert found is not None
     assert found.notes[-1].startswith("not used: `acc` (12, 40); if they are channels")
+
+
+def test_labels_by_order_must_not_be_numbered_in_another_order(tmp_path: Path):
+    np.save(tmp_path / "X.npy", signals())
+    lines = [f"{place},{LABELS[place]}" for place in reversed(range(NUM))]
+    (tmp_path / "t.csv").write_text("\n".join(["index,faulty", *lines]))
+    with pytest.raises(InputError, match="its column `index` numbers its rows in another order"):
+        discover(str(tmp_path / "X.npy"), labels=str(tmp_path / "t.csv"), label=None)
+
+
+def test_each_recording_of_an_array_has_its_own_rate(tmp_path: Path):
+    rates = np.where(np.arange(NUM) % 2, 100.0, 200.0)
+    np.savez(tmp_path / "a.npz", X=signals(), y=LABELS, fs=rates)
+    options = RowsOfFile(array="X", label="y")
+    result = assembled(tmp_path, "a.npz", form="rows", rows=options)
+    assert [row["sampling_rate_hz"] for row in rows(result)] == list(rates)
+
+
+def test_the_axis_of_the_samples_is_told(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((NUM, 10, 16)), y=LABELS)
+    found = discover(str(tmp_path / "a.npz"), labels=None, label=None)
+    assert found is not None
+    assert "10 channels with 16 samples in each: the longer axis has the samples" in found.notes
