@@ -74,7 +74,7 @@ def _assemble(
     config: Config, folder: OutputFolder, path: str, beam_args: Sequence[str] | None
 ) -> str:
     # Not with this module: other use cases start without these libraries.
-    from pipeline.reading.ingest_spec import nominal_rates
+    from pipeline.reading.ingest_spec import nominal_rates, units_of
     from pipeline.reading.recordings.assembling import Target, assemble
 
     own: Path = folder.data / config.name
@@ -87,6 +87,7 @@ def _assemble(
         folder=config.folder if config.data.path is not None else own,
         target=Target(folder=own, beam_args=beam_args),
         rates=nominal_rates(config),
+        units=units_of(config),
     ).pattern
 
 

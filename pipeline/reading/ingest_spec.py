@@ -217,7 +217,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         columns=config.data.columns,
         decimal=config.data.decimal,
         thousands=config.data.thousands,
-        layout=replace(config.data.csv_layout, units=_units(config)),
+        layout=replace(config.data.csv_layout, units=units_of(config)),
         strategy=split.strategy,
         split_column=split.column if split.strategy in {"group", "time"} else None,
         block_rows=split.block_rows or 0,
@@ -288,7 +288,8 @@ def _rates_of_paths(config: Config) -> dict[str, float]:
     return rates
 
 
-def _units(config: Config) -> tuple[tuple[str, str], ...]:
+def units_of(config: Config) -> tuple[tuple[str, str], ...]:
+    """Returns the unit of each feature that has one."""
     units = ((name, getattr(one, "unit", "")) for name, one in config.features.items())
     return tuple((name, unit) for name, unit in units if unit)
 

@@ -71,6 +71,7 @@ def rows_of(
             folder=config.folder,
             target=Target(folder=Path(target)),
             rates=dict(spec.rates),
+            units=spec.layout.units,
             left_out=source.beside,
         )
         is_windows = spec.recordings.window is not None

@@ -101,6 +101,7 @@ def assemble(  # noqa: PLR0913 - what a table of recordings depends on
     target: Target,
     rates: Mapping[str, float] | None = None,
     left_out: Sequence[Path] = (),
+    units: Sequence[tuple[str, str]] = (),
 ) -> Assembled:
     """Assembles raw recordings, unless the same files were assembled in the same way before.
 
@@ -116,6 +117,7 @@ def assemble(  # noqa: PLR0913 - what a table of recordings depends on
         rates: Nominal rate in Hz by channel, from the features: recordings of another rate are
             resampled to it. Without one, a recording keeps its rate.
         left_out: Files at the path that are no recordings, besides the config's tables.
+        units: The unit of each channel, which a row of units must have.
 
     Raises:
         InputError: There are no recordings or no windows of them, more than `max_bad_rows` of them
@@ -136,6 +138,7 @@ def assemble(  # noqa: PLR0913 - what a table of recordings depends on
         label=label,
         folder=folder,
         nominal_hz=_nominal_rate(rates or {}),
+        units=tuple(units) if data.units_row else (),
     )
     place = own / f"{_PREFIX}{_key(digest, request, target.part_bytes)[:16]}"
     remove_abandoned(own, _PREFIX, lock=own / _LOCK)
@@ -188,7 +191,7 @@ def _key(digest: FilesDigest, request: Request, part_bytes: int) -> str:
         "rate": request.nominal_hz,
         "part": part_bytes,
         "code": code_digest(CODE),
-    }
+    } | ({"units": request.units} if request.units else {})
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -71,6 +71,7 @@ class Survey:
             data=request.data,
             label=request.label,
             nominal_hz=request.nominal_hz,
+            units=request.units,
             roles=self.roles if is_table else self._roles_of_rows(),
             forms=self._forms if is_table else {},
             row_labels=self._row_labels(),

@@ -26,11 +26,13 @@ class Wanted:
         data: The config's `data` block, with `recordings`.
         label: The label; None for predictions.
         nominal_hz: Rate that samples are brought to; None keeps their own.
+        units: The unit that a row of units must have, by channel.
     """
 
     data: Data
     label: Label | None
     nominal_hz: float | None = None
+    units: tuple[tuple[str, str], ...] = ()
 
     @property
     def options(self) -> Recordings:

@@ -78,7 +78,7 @@ def read_long_table(job: Job, files: Sequence[str], folder: Path, map_pieces: Ma
         InputError: A file cannot be read or lacks a column, times are of two kinds, or a sample
             has no usable label.
     """
-    pieces = list(enumerate(long_pieces(files, job.data, map_pieces)))
+    pieces = list(enumerate(long_pieces(files, job.data, map_pieces, units=job.units)))
     table = LongTable(tuple(_reported(map_pieces(partial(read_range, job, folder), pieces))))
     _check_times(table.ranges, job)
     _check_labels(table.ranges, job)

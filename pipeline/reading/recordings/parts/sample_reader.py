@@ -98,7 +98,8 @@ class SampleReader:
     def _read_table(self, item: Item) -> Recording:
         job = self._job
         wanted = (*job.options.channels, *self._time_and_label)
-        batches = tables.read_batches(item.path, job.data, wanted if job.options.channels else ())
+        needed = wanted if job.options.channels else ()
+        batches = tables.read_batches(item.path, job.data, needed, units=job.units)
         parts: list[Columns] = []
         num_rows = 0
         for batch in batches:

@@ -38,7 +38,13 @@ class Mapper(Protocol):
         ...
 
 
-def read_batches(path: str, data: Data, columns: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    path: str,
+    data: Data,
+    columns: Collection[str] = (),
+    *,
+    units: Sequence[tuple[str, str]] = (),
+) -> Iterator[pa.RecordBatch]:
     """Yields the rows of a file of one recording; text of CSV is binary.
 
     Single values of a file of arrays become columns that are constant.
@@ -47,6 +53,7 @@ def read_batches(path: str, data: Data, columns: Collection[str] = ()) -> Iterat
         path: The file.
         data: The config's `data` block, for the layout of CSV files.
         columns: Columns to read of a file of arrays; by default all.
+        units: The unit that a row of units must have, by column.
 
     Raises:
         UnusableError: The file or a row of it cannot be read.
@@ -59,43 +66,50 @@ def read_batches(path: str, data: Data, columns: Collection[str] = ()) -> Iterat
         yield batch
         return
     try:
-        [piece] = plan_pieces([path], _format(path), layout=_layout(data), whole_files=True)
+        [piece] = plan_pieces([path], _format(path), layout=_layout(data, units), whole_files=True)
         for raw in read_piece(piece):
             if raw.bad_rows:
                 raise UnusableError(str(locate(piece, raw.bad_rows)[0]).removeprefix(f"{path}, "))
             yield raw.batch
     except InputError as error:
-        raise UnusableError(str(error).removeprefix(f"{path} ").rstrip(".")) from error
+        raise UnusableError(str(error).removeprefix(path).lstrip(": ").rstrip(".")) from error
 
 
 def _format(path: str) -> Any:
     return format_of(path)
 
 
-def _layout(data: Data) -> CsvLayout:
-    """Returns the layout of raw tables, with the unit of times that their row of units must have.
+def _layout(data: Data, units: Sequence[tuple[str, str]]) -> CsvLayout:
+    """Returns the layout of raw tables, with the units that their row of units must have.
 
     Times of a declared format have no unit; those that nothing is declared of are in seconds.
     """
-    layout = data.csv_layout
+    layout = replace(data.csv_layout, units=tuple(units))
     time = data.recordings.time_column if data.recordings is not None else None
     form = data.columns.get(time or "")
     if not layout.units_row or time is None or (form is not None and form.format):
         return layout
-    return replace(layout, units=((time, (form and form.unit) or "s"),))
+    return replace(layout, units=(*layout.units, (time, (form and form.unit) or "s")))
 
 
 def _constant(value: Any, num_rows: int) -> pa.Array:
     return pa.array([value]).take(pa.array(np.zeros(num_rows, np.int64)))
 
 
-def long_pieces(files: Sequence[str], data: Data, map_pieces: Mapper) -> list[Piece]:
+def long_pieces(
+    files: Sequence[str],
+    data: Data,
+    map_pieces: Mapper,
+    *,
+    units: Sequence[tuple[str, str]] = (),
+) -> list[Piece]:
     """Returns the pieces of long tables: files, row groups, or byte ranges of CSV.
 
     Args:
         files: The files, in order.
         data: The config's `data` block, for the layout of CSV files.
         map_pieces: Looks into byte ranges for where rows begin.
+        units: The unit that a row of units must have, by column.
 
     Raises:
         InputError: A file is no table, or cannot be read.
@@ -107,7 +121,7 @@ def long_pieces(files: Sequence[str], data: Data, map_pieces: Mapper) -> list[Pi
                 f"{file} is no table. data.recordings.form `long` reads CSV, Parquet and sheets; "
                 "form `files` reads files of arrays."
             )
-        planned = plan_pieces([file], _format(file), layout=_layout(data))
+        planned = plan_pieces([file], _format(file), layout=_layout(data, units))
         pieces += [replace(piece, file=place) for piece in planned]
     proposed = csv_ranges.propose_pieces(pieces, _RANGE_BYTES)
     ranges = [piece for piece in proposed if piece.byte_range is not None]

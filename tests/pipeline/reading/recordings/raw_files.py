@@ -1,5 +1,6 @@
 """Raw recordings as people have them, for the tests of their assembly."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def assembled(
     *,
     label: Label | None = LABEL,
     rates: dict[str, float] | None = None,
+    units: Sequence[tuple[str, str]] = (),
     data: dict[str, Any] | None = None,
     target: Target | None = None,
     **options: Any,
@@ -45,6 +47,7 @@ def assembled(
         folder=folder,
         target=target or Target(folder=folder / "output"),
         rates=rates,
+        units=units,
     )
 
 

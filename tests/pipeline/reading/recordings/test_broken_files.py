@@ -436,14 +436,18 @@ def test_a_recording_with_other_lines_before_its_table_is_bad(
     assert re.search(reason, bad.reason)
 
 
-def test_a_file_whose_times_have_another_unit_is_bad(tmp_path):
+@pytest.mark.parametrize(
+    ("units", "words"),
+    [("s,g", "column `t` is in s, and in ms"), ("ms,mV", "column `acc` is in mV, and in g")],
+)
+def test_a_file_with_a_row_of_other_units_is_bad(tmp_path, units, words):
     lines = [f"{place * 10},{place}" for place in range(9)]
-    for name, unit in (("ok/a.csv", "ms"), ("bad/b.csv", "s")):
-        write_csv(tmp_path / "runs" / name, ["t,acc", f"{unit},g", *lines])
+    for name, row in (("ok/a.csv", "ms,g"), ("bad/b.csv", units)):
+        write_csv(tmp_path / "runs" / name, ["t,acc", row, *lines])
     form = ColumnFormat(type="time", unit="ms", elapsed=True)
     result = assembled(
-        tmp_path, "runs", time_column="t", **_FOLDER,
+        tmp_path, "runs", time_column="t", units=[("acc", "g")], **_FOLDER,
         data={"units_row": True, "columns": {"t": form}, "max_bad_rows": 1},
     )  # fmt: skip
     assert [row["sampling_rate_hz"] for row in rows(result)] == [100.0]
-    assert "column `t` is in s, and in ms" in result.bad[0].reason
+    assert result.bad[0].reason.startswith(words)
