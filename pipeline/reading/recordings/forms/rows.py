@@ -198,7 +198,8 @@ def _are_samples(values: NDArray[np.float32]) -> bool:
     Args:
         values: float32 [recordings, samples].
     """
-    values = values[:, ~np.isnan(values).all(axis=0)].astype(np.float64)
+    values = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    values = values[:, ~np.isnan(values).all(axis=0)]
     if values.shape[1] < _MIN_SAMPLES:
         return False
     means, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
@@ -295,6 +296,11 @@ def _array_notes(file: str, rows: RowsOfFile | None) -> list[str]:
         for name, array in arrays.items()
         if name not in (rows.array, rows.label) and array.size > num and num in array.shape
     }
+    if len(shape) == 1 and not _are_samples(_first_rows(arrays[rows.array], rows)):
+        notes.append(
+            f"`{rows.array}` may be a table of features: neighbours are not alike, and their "
+            "scales differ. If it is, write a CSV or Parquet file with a column for each"
+        )
     if not shapes:
         return notes
     shown = ", ".join(f"`{name}` {shape}" for name, shape in list(shapes.items())[:5])
@@ -303,6 +309,11 @@ def _array_notes(file: str, rows: RowsOfFile | None) -> list[str]:
         f"not used: {shown}; if they are channels of the same recordings, write one array "
         "[recordings, samples, channels]",
     ]
+
+
+def _first_rows(array: Array, rows: RowsOfFile) -> NDArray[np.float32]:
+    turned = np.moveaxis(array, -1, 0) if rows.axis == "last" else array
+    return np.asarray(turned[:_NUM_LOOKED_AT], np.float32)
 
 
 def _labels_in(file: str, rows: RowsOfFile) -> Iterator[str | None]:

@@ -298,3 +298,13 @@ def test_the_axis_of_the_samples_is_told(tmp_path: Path):
     found = discover(str(tmp_path / "a.npz"), labels=None, label=None)
     assert found is not None
     assert "10 channels with 16 samples in each: the longer axis has the samples" in found.notes
+
+
+def test_an_array_that_may_be_a_table_of_features_is_told(tmp_path: Path):
+    features = np.random.default_rng(0).normal(size=(NUM, 20)) * 10.0 ** (np.arange(20) % 4)
+    features[0, 0] = np.inf
+    for name, array in (("a.npz", features), ("b.npz", signals())):
+        np.savez(tmp_path / name, X=array, y=LABELS)
+    notes = [discover(str(tmp_path / n), labels=None, label=None) for n in ("a.npz", "b.npz")]
+    told = ["may be a table of features" in str(found and found.notes) for found in notes]
+    assert told == [True, False]
