@@ -250,12 +250,16 @@ class Comparison:
         known = np.isfinite(logits["network"]) & np.isfinite(logits["trees"])
         own = {name: values[known] for name, values in logits.items()}
         truth = labels[known].astype(np.float64)
-        mixed = [w * own["network"] + (1 - w) * own["trees"] for w in _WEIGHTS]
-        blends = [_log_losses(values, truth) for values in mixed]
-        best = int(np.argmin([losses.mean() for losses in blends]))
+
+        def of_blend(weight: float) -> Floats:
+            mixed = weight * own["network"] + (1 - weight) * own["trees"]
+            return _log_losses(mixed, truth)
+
+        # One blend at a time is in memory.
+        weight = float(min(_WEIGHTS, key=lambda w: of_blend(w).mean()))
         losses = {name: _log_losses(values, truth) for name, values in own.items()}
-        losses["blend"] = blends[best]
-        return cls(losses, float(_WEIGHTS[best]), None if clusters is None else clusters[known])
+        losses["blend"] = of_blend(weight)
+        return cls(losses, weight, None if clusters is None else clusters[known])
 
     def simplest(self) -> ChosenKind:
         """The simplest model within one standard error of the best."""
