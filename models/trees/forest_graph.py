@@ -38,9 +38,8 @@ class _Tables:
     missing: int  # the bin of missing values
     columns: Any  # int32 [num_columns], rows of [bins; bins where missing goes left]
     num_thresholds: int  # the largest first bin that goes right
-    sets: Any  # bool [num_sets * num_bins], goes right; a set is a split on categories
-    set_starts: Any  # int32 [num_sets, 1], where each begins
-    set_features: Any  # int32 [num_sets], positions in `features`
+    sets: Any  # of each feature with splits on categories: its position in `features`, and uint8
+    # [num_bins, num_sets], 1 where the category goes right
     nodes: Any  # int32 [2^depth - 1, num_trees], rows of [thresholds x columns; sets]
     leaves: Any  # float64 [num_trees * 2^depth]
     tree_starts: Any  # int32 [num_trees, 1]
@@ -75,7 +74,7 @@ def _sum_of_leaves(tables: _Tables, features: tf.Tensor) -> tf.Tensor:
     bins = _bins(tables, features)
     num_bytes = tf.shape(bins)[1] // _BYTES
     decisions = tf.reshape(_at_least(tables, bins), [-1, num_bytes])
-    if tables.set_starts.shape[0]:
+    if tables.sets:
         decisions = tf.concat([decisions, _in_sets(tables, bins)], axis=0)
     path = _as_bytes(_paths(_as_words(tf.gather(decisions, tables.nodes))))
     leaf_bytes = tf.gather(tables.spread, tables.byte_starts + tf.cast(path, tf.int32))
@@ -120,9 +119,18 @@ def _at_least(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
 
 
 def _in_sets(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
-    """uint8 bits `[num_sets, n / 8]`: the category is in the set that goes right."""
-    places = tables.set_starts + tf.gather(bins, tables.set_features)
-    return _packed(tf.gather(tables.sets, places))
+    """uint8 bits `[num_sets, n / 8]`: the category is in the set that goes right.
+
+    A row gathers the flags of all sets of a feature at once, as they lie side by side. Eight rows
+    are packed by shifts of whole int64, in which a flag never leaves its byte.
+    """
+    flags = tf.concat([tf.gather(sets, bins[position]) for position, sets in tables.sets], axis=1)
+    words = tf.bitcast(tf.reshape(flags, [-1, _BYTES, flags.shape[1] // _BYTES, _BYTES]), tf.int64)
+    packed = words[:, _BYTES - 1]
+    for row in range(_BYTES - 1):
+        shifted = tf.bitwise.left_shift(words[:, row], tf.constant(_BYTES - 1 - row, tf.int64))
+        packed = tf.bitwise.bitwise_or(packed, shifted)
+    return tf.transpose(tf.reshape(tf.bitcast(packed, tf.uint8), [-1, flags.shape[1]]))
 
 
 def _paths(decisions: tf.Tensor) -> tf.Tensor:
@@ -176,23 +184,37 @@ def _tables(forest: Forest) -> _Tables:
     num_thresholds = int(first.max(initial=1))
     row_of = np.empty(len(feature), np.int64)
     row_of[is_threshold] = first * len(columns) + position
-    num_sets = int((~is_threshold).sum())
-    row_of[~is_threshold] = (num_thresholds + 1) * len(columns) + np.arange(num_sets)
+    sets, place = _sets(feature[~is_threshold], forest.goes_right[~is_threshold])
+    row_of[~is_threshold] = (num_thresholds + 1) * len(columns) + place
     return _Tables(
         features=_constant(used),
         edges=tf.constant(_ordered_edges(forest, used)),
         missing=forest.num_bins - 1,
         columns=_constant(columns),
         num_thresholds=num_thresholds,
-        sets=tf.constant(forest.goes_right[~is_threshold].reshape(-1)),
-        set_starts=_starts(num_sets, forest.num_bins),
-        set_features=_constant(feature[~is_threshold]),
+        sets=sets,
         nodes=_constant(row_of[_padded(forest.nodes)[:, _preorder(forest.depth)]].T),
         leaves=tf.constant(_padded(forest.leaves).reshape(-1)),
         tree_starts=_starts(len(_padded(forest.leaves)), 2**forest.depth),
         spread=tf.constant(_spread(forest.depth)),
         byte_starts=_starts(forest.depth, 256),
     )
+
+
+def _sets(
+    feature: NDArray[np.int64], goes_right: NDArray[np.bool_]
+) -> tuple[list[tuple[int, tf.Tensor]], NDArray[np.int64]]:
+    """The sets by feature, padded to multiples of 8, and each set's place among all of them."""
+    sets: list[tuple[int, tf.Tensor]] = []
+    place = np.empty(len(feature), np.int64)
+    size = 0
+    for position in np.unique(feature):
+        own = feature == position
+        members = _padded(goes_right[own].astype(np.uint8))
+        place[own] = size + np.arange(own.sum())
+        sets.append((int(position), tf.constant(members.T)))
+        size += len(members)
+    return sets, place
 
 
 def _constant(values: NDArray[Any]) -> tf.Tensor:
