@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
 def _load(artifact: str) -> tuple[str, Signature]:
     folder = Path(artifact) / "Format-Serving"
     info = json.loads((folder / MODEL_INFO_FILE).read_text(encoding="utf-8"))["model"]
-    trees = f", {info['rounds']} trees" if "rounds" in info else ""
+    trees = f", {info['num_trees']} trees" if "num_trees" in info else ""
     return f"{info['model']}{trees}", load_in_session(folder, SERVE_EXAMPLES)
 
 
