@@ -2,11 +2,13 @@
 
 A pass over all trees level by level has to gather a node, its feature and its threshold for each
 row, tree and level. Here a split is decided for eight rows at once by one byte, and for 64 by one
-operation on int64; the few gathers left are those of the leaves.
+operation on int64; the few gathers left are those of the leaves. Small trees share them: the
+turns of as many trees as fit into a byte choose one sum of their leaves.
 
 References:
     The bit-parallel evaluation of all splits follows Lucchese et al. (2015), "QuickScorer: A Fast
-    Algorithm to Rank Documents with Additive Ensembles of Regression Trees", SIGIR.
+    Algorithm to Rank Documents with Additive Ensembles of Regression Trees", SIGIR. The transposed
+    bits are Warren (2012), "Hacker's Delight", 2nd edition, section 7-3, for many matrices at once.
 """
 
 from dataclasses import dataclass
@@ -20,10 +22,11 @@ from models.trees.forest import Forest
 
 # Rows in one pass. More would not fit into the processor's cache.
 ROWS_A_PASS = 2048
-# Trees and columns are padded to multiples of 8, so that bytes of rows form whole int64.
+# Trees, columns and bytes of sets are padded to multiples of 8, so that bytes form whole int64.
 _BYTES = 8
-# sum over i of 2^(63 - 9 i), as int64
-_GATHER = 0x8040201008040201 - 2**64
+_BITS = 8
+# Of each distance between rows of a matrix of 8 x 8 bits: the columns that change places.
+_SWAPPED = {4: 0x0F0F0F0F0F0F0F0F, 2: 0x3333333333333333, 1: 0x5555555555555555}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +42,11 @@ class _Tables:
     columns: Any  # int32 [num_columns], rows of [bins; bins where missing goes left]
     num_thresholds: int  # the largest first bin that goes right
     sets: Any  # of each feature with splits on categories: its position in `features`, and uint8
-    # [num_bins, num_sets], 1 where the category goes right
+    # [num_bins, num_sets / 8], bits that are 1 where the category goes right
     nodes: Any  # int32 [2^depth - 1, num_trees], rows of [thresholds x columns; sets]
-    leaves: Any  # float64 [num_trees * 2^depth]
-    tree_starts: Any  # int32 [num_trees, 1]
-    spread: Any  # int64 [depth * 256]: a byte's bits as eight bytes, weighted by the level
-    byte_starts: Any  # int32 [depth, 1]
+    trees_a_byte: int  # trees of a group
+    leaves: Any  # float64 [num_groups * 2^(trees of a group * depth)], sums over a group's trees
+    starts: Any  # int32 [num_groups, 1], where the leaves of a group begin
 
 
 def margins(forest: Forest, features: tf.Tensor) -> tf.Tensor:
@@ -52,7 +54,7 @@ def margins(forest: Forest, features: tf.Tensor) -> tf.Tensor:
     tables = _tables(forest)
     num_rows = tf.shape(features)[0]
     num_passes = tf.maximum(1, -(-num_rows // ROWS_A_PASS))
-    rows_a_pass = _BYTES * tf.maximum(1, -(-num_rows // (num_passes * _BYTES)))
+    rows_a_pass = _BITS * tf.maximum(1, -(-num_rows // (num_passes * _BITS)))
     padded = tf.pad(features, [[0, num_passes * rows_a_pass - num_rows], [0, 0]])
 
     def passes() -> tf.Tensor:
@@ -70,17 +72,22 @@ def margins(forest: Forest, features: tf.Tensor) -> tf.Tensor:
 
 
 def _sum_of_leaves(tables: _Tables, features: tf.Tensor) -> tf.Tensor:
-    """float64 `[n]` of float32 `[n, num_features]`, n a multiple of 8."""
+    """float64 `[n]` of float32 `[n, num_features]`, n a multiple of 8.
+
+    Bit k of byte j belongs to row k * n / 8 + j.
+    """
     bins = _bins(tables, features)
-    num_bytes = tf.shape(bins)[1] // _BYTES
+    num_bytes = tf.shape(bins)[1] // _BITS
     decisions = tf.reshape(_at_least(tables, bins), [-1, num_bytes])
     if tables.sets:
         decisions = tf.concat([decisions, _in_sets(tables, bins)], axis=0)
-    path = _as_bytes(_paths(_as_words(tf.gather(decisions, tables.nodes))))
-    leaf_bytes = tf.gather(tables.spread, tables.byte_starts + tf.cast(path, tf.int32))
-    leaf = _as_bytes(tf.reduce_sum(leaf_bytes, axis=0))
-    leaf = tf.reshape(tf.cast(leaf, tf.int32), [-1, num_bytes * _BYTES])
-    return tf.reduce_sum(tf.gather(tables.leaves, tables.tree_starts + leaf), axis=0)
+    paths = _paths(_as_words(tf.gather(decisions, tables.nodes)))
+    num_groups = tables.starts.shape[0]
+    turns = tf.reshape(paths, [paths.shape[0] * tables.trees_a_byte, -1])
+    turns = tf.pad(turns, [[0, _BITS - turns.shape[0]], [0, 0]])
+    leaf = tf.reshape(_as_bytes(_transposed(turns)), [_BITS, num_groups, num_bytes])
+    leaf = tables.starts + tf.cast(leaf, tf.int32)
+    return tf.reshape(tf.reduce_sum(tf.gather(tables.leaves, leaf), axis=1), [-1])
 
 
 def _bins(tables: _Tables, features: tf.Tensor) -> tf.Tensor:
@@ -105,11 +112,14 @@ def _at_least(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
     missing_left = tf.where(tf.equal(bins, tables.missing), 0, bins)
     columns = tf.gather(tf.concat([bins, missing_left], axis=0), tables.columns)
     columns = tf.minimum(columns, tables.num_thresholds)
-    powers = 1 << np.arange(tables.num_thresholds.bit_length(), dtype=np.int32)[:, None, None]
-    digits = _as_words(_packed(tf.bitwise.bitwise_and(columns, powers) > 0))
-    at_least = tf.bitwise.invert(tf.zeros_like(digits[:1]))
-    for position in range(len(powers)):
-        digit = digits[position]
+    num_digits = tables.num_thresholds.bit_length()
+    digits = [
+        digit
+        for first in range(0, num_digits, _BITS)
+        for digit in tf.unstack(_digits(tf.bitwise.right_shift(columns, first)))
+    ]
+    at_least = tf.bitwise.invert(tf.zeros_like(digits[0]))[None]
+    for digit in digits[:num_digits]:
         either, both = (
             tf.bitwise.bitwise_or(digit, at_least),
             tf.bitwise.bitwise_and(digit, at_least),
@@ -118,19 +128,26 @@ def _at_least(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
     return _as_bytes(at_least[: tables.num_thresholds + 1])
 
 
+def _digits(numbers: tf.Tensor) -> tf.Tensor:
+    """int64 `[8, num_columns * n / 64]`: bits of the last eight binary digits, the last one first.
+
+    Args:
+        numbers: int32 `[num_columns, n]`.
+    """
+    last = tf.cast(tf.bitwise.bitwise_and(numbers, 2**_BITS - 1), tf.uint8)
+    rows = tf.transpose(tf.reshape(last, [numbers.shape[0], _BITS, -1]), [1, 0, 2])
+    return _transposed(_as_words(rows))
+
+
 def _in_sets(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
     """uint8 bits `[num_sets, n / 8]`: the category is in the set that goes right.
 
-    A row gathers the flags of all sets of a feature at once, as they lie side by side. Eight rows
-    are packed by shifts of whole int64, in which a flag never leaves its byte.
+    A row gathers the bits of all sets of a feature at once, as they lie side by side.
     """
-    flags = tf.concat([tf.gather(sets, bins[position]) for position, sets in tables.sets], axis=1)
-    words = tf.bitcast(tf.reshape(flags, [-1, _BYTES, flags.shape[1] // _BYTES, _BYTES]), tf.int64)
-    packed = words[:, _BYTES - 1]
-    for row in range(_BYTES - 1):
-        shifted = tf.bitwise.left_shift(words[:, row], tf.constant(_BYTES - 1 - row, tf.int64))
-        packed = tf.bitwise.bitwise_or(packed, shifted)
-    return tf.transpose(tf.reshape(tf.bitcast(packed, tf.uint8), [-1, flags.shape[1]]))
+    sets = tf.concat([tf.gather(sets, bins[position]) for position, sets in tables.sets], axis=1)
+    rows = tf.reshape(sets, [_BITS, -1, sets.shape[1]])
+    bits = tf.reshape(_as_bytes(_transposed(_as_words(rows))), tf.shape(rows))
+    return tf.reshape(tf.transpose(bits, [0, 2, 1]), [_BITS * sets.shape[1], -1])
 
 
 def _paths(decisions: tf.Tensor) -> tf.Tensor:
@@ -152,19 +169,20 @@ def _paths(decisions: tf.Tensor) -> tf.Tensor:
     return tf.stack(turns)
 
 
-def _packed(truths: tf.Tensor) -> tf.Tensor:
-    """uint8 bits `[a, b, n / 8]` of bool `[a, b, n]`, the first of eight highest.
-
-    Eight bytes of 0 and 1 are one int64. Its product with `_GATHER` has byte i as bit 63 - i: no
-    two products of bits meet, so nothing is carried.
-    """
-    flags = tf.cast(truths, tf.uint8)
-    words = tf.bitcast(tf.reshape(flags, [*flags.shape[:-1], -1, _BYTES]), tf.int64)
-    return tf.bitcast(words * _GATHER, tf.uint8)[..., _BYTES - 1]
+def _transposed(rows: tf.Tensor) -> tf.Tensor:
+    """int64 `[8, m]` of int64 `[8, m]`: bit j of a byte in row i becomes bit i of it in row j."""
+    for distance, mask in _SWAPPED.items():
+        pairs = tf.reshape(rows, [_BITS // (2 * distance), 2, distance, -1])
+        low, high = tf.unstack(pairs, axis=1)
+        moved = tf.bitwise.bitwise_xor(tf.bitwise.right_shift(low, np.int64(distance)), high)
+        moved = tf.bitwise.bitwise_and(moved, mask)
+        low = tf.bitwise.bitwise_xor(low, moved * 2**distance)
+        rows = tf.stack([low, tf.bitwise.bitwise_xor(high, moved)], axis=1)
+    return tf.reshape(rows, [_BITS, -1])
 
 
 def _as_words(values: tf.Tensor) -> tf.Tensor:
-    """uint8 `[a, b, c]` as int64 `[a, b * c / 8]`; b is a multiple of 8."""
+    """uint8 `[a, b, c]` as int64 `[a, b * c / 8]`; b or c is a multiple of 8."""
     return tf.bitcast(tf.reshape(values, [values.shape[0], -1, _BYTES]), tf.int64)
 
 
@@ -179,13 +197,16 @@ def _tables(forest: Forest) -> _Tables:
     used, feature = np.unique(forest.split_feature, return_inverse=True)
     column = feature + len(used) * ~forest.goes_right[:, -1]
     columns, position = np.unique(column[is_threshold], return_inverse=True)
-    columns = _padded(columns)
+    columns = _padded(columns, _BYTES)
     first = goes_right.shape[1] - goes_right[is_threshold].sum(axis=1)
     num_thresholds = int(first.max(initial=1))
     row_of = np.empty(len(feature), np.int64)
     row_of[is_threshold] = first * len(columns) + position
     sets, place = _sets(feature[~is_threshold], forest.goes_right[~is_threshold])
     row_of[~is_threshold] = (num_thresholds + 1) * len(columns) + place
+    trees_a_byte = _BITS // forest.depth
+    splits = _padded(row_of[forest.nodes[:, _preorder(forest.depth)]], _BYTES * trees_a_byte)
+    leaves = _leaf_sums(_padded(forest.leaves, _BYTES * trees_a_byte), trees_a_byte)
     return _Tables(
         features=_constant(used),
         edges=tf.constant(_ordered_edges(forest, used)),
@@ -193,41 +214,62 @@ def _tables(forest: Forest) -> _Tables:
         columns=_constant(columns),
         num_thresholds=num_thresholds,
         sets=sets,
-        nodes=_constant(row_of[_padded(forest.nodes)[:, _preorder(forest.depth)]].T),
-        leaves=tf.constant(_padded(forest.leaves).reshape(-1)),
-        tree_starts=_starts(len(_padded(forest.leaves)), 2**forest.depth),
-        spread=tf.constant(_spread(forest.depth)),
-        byte_starts=_starts(forest.depth, 256),
+        nodes=_constant(splits.T),
+        trees_a_byte=trees_a_byte,
+        leaves=tf.constant(leaves.reshape(-1)),
+        starts=_constant(leaves.shape[1] * np.arange(len(leaves))[:, None]),
     )
 
 
 def _sets(
     feature: NDArray[np.int64], goes_right: NDArray[np.bool_]
 ) -> tuple[list[tuple[int, tf.Tensor]], NDArray[np.int64]]:
-    """The sets by feature, padded to multiples of 8, and each set's place among all of them."""
-    sets: list[tuple[int, tf.Tensor]] = []
+    """The sets by feature, as bits, and each set's place among all of them.
+
+    All sets are padded to a multiple of 64. The first bits of all bytes lie before the second ones.
+    """
+    members: list[tuple[int, NDArray[np.uint8]]] = []
     place = np.empty(len(feature), np.int64)
     size = 0
     for position in np.unique(feature):
         own = feature == position
-        members = _padded(goes_right[own].astype(np.uint8))
-        place[own] = size + np.arange(own.sum())
-        sets.append((int(position), tf.constant(members.T)))
-        size += len(members)
-    return sets, place
+        packed = np.packbits(goes_right[own], axis=0, bitorder="little")
+        place[own] = _BITS * size + np.arange(own.sum())
+        members.append((int(position), packed))
+        size += len(packed)
+    if members:
+        position, packed = members[-1]
+        members[-1] = position, np.pad(packed, [(0, -size % _BYTES), (0, 0)])
+        size += -size % _BYTES
+    return [(position, tf.constant(packed.T)) for position, packed in members], (
+        place % _BITS * size + place // _BITS
+    )
+
+
+def _leaf_sums(leaves: NDArray[np.float64], trees_a_byte: int) -> NDArray[np.float64]:
+    """float64 `[num_groups, 2^(trees_a_byte * depth)]`: sums over the trees of a group.
+
+    The tree of a group comes first among trees: tree t of group g is t * num_groups + g. Bit
+    level * trees_a_byte + t of a place is the turn of tree t at the level.
+    """
+    depth = leaves.shape[1].bit_length() - 1
+    by_tree = leaves.reshape(trees_a_byte, -1, leaves.shape[1])
+    place = np.arange(2 ** (trees_a_byte * depth))
+    levels = np.arange(depth)[:, None]
+    sums: NDArray[np.float64] = np.zeros((by_tree.shape[1], len(place)))
+    for tree, own in enumerate(by_tree):
+        turns = place >> (levels * trees_a_byte + tree) & 1
+        sums += own[:, (turns << (depth - 1 - levels)).sum(axis=0)]
+    return sums
 
 
 def _constant(values: NDArray[Any]) -> tf.Tensor:
     return tf.constant(values.astype(np.int32))
 
 
-def _starts(count: int, size: int) -> tf.Tensor:
-    return _constant(size * np.arange(count)[:, None])
-
-
-def _padded(rows: NDArray[Any]) -> NDArray[Any]:
-    """Zeros behind the rows, to a multiple of 8."""
-    return np.pad(rows, [(0, -len(rows) % _BYTES), *[(0, 0)] * (rows.ndim - 1)])
+def _padded(rows: NDArray[Any], multiple: int) -> NDArray[Any]:
+    """Zeros behind the rows, to a multiple."""
+    return np.pad(rows, [(0, -len(rows) % multiple), *[(0, 0)] * (rows.ndim - 1)])
 
 
 def _ordered_edges(forest: Forest, used: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -248,12 +290,3 @@ def _preorder(depth: int) -> list[int]:
         children = [2 * node + 2, 2 * node + 1]
         stack += [child for child in children if child < 2**depth - 1]
     return order
-
-
-def _spread(depth: int) -> NDArray[np.int64]:
-    """int64 `[depth * 256]`: each bit of a byte as a byte, times the level's weight."""
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
-    weights = 1 << np.arange(depth)[::-1]
-    weighted = bits[None] * weights[:, None, None].astype(np.uint8)
-    words: NDArray[np.int64] = np.ascontiguousarray(weighted).view(np.int64).reshape(-1)
-    return words
