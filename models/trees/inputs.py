@@ -1,12 +1,12 @@
 """The columns that trees take: transformed features as numbers and codes, NaN where missing."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from models.features import (
     Bucketized,
@@ -99,7 +99,13 @@ class TreeInputs:
         self._table = {
             name: feature for name, feature in table.items() if not isinstance(feature, Crossed)
         }
-        self._vocabulary = vocabulary
+        # Of each pair of the vocabulary, its place among those of its feature.
+        self._pair_places: list[int] = []
+        self._num_values: Counter[str] = Counter()
+        for pair in vocabulary:
+            name = pair.partition("=")[0]
+            self._pair_places.append(self._num_values[name])
+            self._num_values[name] += 1
         self.columns = tuple(
             self._counted(column)
             for name, feature in self._table.items()
@@ -112,41 +118,66 @@ class TreeInputs:
         Args:
             transformed: Transformed features by their encoded names.
         """
-        parts = [self._part(name, feature, transformed) for name, feature in self._table.items()]
-        return tf.concat(parts, axis=1)
+        names: list[str] = []
+        parts: list[tf.Tensor] = []
+        for kinds, part in (
+            (Numeric | HeavyTailed, self._numbers),
+            (Categorical, self._codes),
+            (Bucketized, self._buckets),
+            (Time, self._phases),
+            (Signal | Media, self._summaries),
+        ):
+            own = [name for name, feature in self._table.items() if isinstance(feature, kinds)]
+            if own:
+                parts.append(part(own, transformed))
+                names += own
+        return tf.gather(tf.concat(parts, axis=1), self._places(names), axis=1)
 
-    def _part(self, name: str, feature: Feature, transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        if isinstance(feature, Signal | Media):
-            return transformed[summary_name(name)]
-        tensor = transformed[encoded_name(name)]
-        if isinstance(feature, Categorical):
-            return self._codes(name, tensor)
-        if isinstance(feature, Bucketized):
-            return _unless(tf.equal(tensor, 0), tf.cast(tensor, tf.float32))
-        if isinstance(feature, Time):
-            sines, cosines = tensor[:, :-1:2], tensor[:, 1::2]
-            phase = tf.math.floormod(tf.atan2(sines, cosines) / (2 * math.pi), 1.0)
-            return _unless(tensor[:, -1:] > 0.5, phase)
-        return _unless(tensor[:, 1:] > 0.5, tensor[:, :1])
+    def _places(self, names: Sequence[str]) -> list[int]:
+        """Of each column, its place where the features come in the order of `names`."""
+        rank = {name: place for place, name in enumerate(names)}
+        order = np.argsort([rank[column.feature] for column in self.columns], kind="stable")
+        places: list[int] = np.argsort(order).tolist()
+        return places
 
     def _counted(self, column: TreeColumn) -> TreeColumn:
         if not column.is_category:
             return column
-        return replace(column, num_values=int(self._own(column.feature).sum()))
+        return replace(column, num_values=self._num_values[encoded_name(column.feature)])
 
-    def _own(self, name: str) -> NDArray[np.bool_]:
-        """Bool `[vocabulary]`: which pairs are of a feature."""
-        pairs = (pair.partition("=")[0] == encoded_name(name) for pair in self._vocabulary)
-        return np.fromiter(pairs, bool, len(self._vocabulary))
+    def _numbers(self, names: Sequence[str], transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        pairs = tf.reshape(_side_by_side(names, transformed), [-1, len(names), 2])
+        values, missing = tf.unstack(pairs, axis=2)
+        return _unless(missing > 0.5, values)
 
-    def _codes(self, name: str, index: tf.Tensor) -> tf.Tensor:
-        """float32 `[batch, 1]` codes of a category."""
-        own = self._own(name)
-        # A value's place among the feature's own; after all of them, the one for unknown values.
-        places = np.append(np.cumsum(own) - 1, own.sum()).astype(np.float32)
-        unknown = tf.constant(own.size, index.dtype)
-        known = tf.where(tf.equal(index, OUT_OF_VOCABULARY), unknown, tf.maximum(index, 0))
-        return _unless(tf.equal(index, MISSING_INDEX), tf.gather(places, known))
+    def _codes(self, names: Sequence[str], transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        index = _side_by_side(names, transformed)
+        places = tf.constant(self._pair_places or [0], tf.float32)
+        # An unknown value comes after all values of its feature.
+        unknown = [float(self._num_values[encoded_name(name)]) for name in names]
+        known = tf.gather(places, tf.maximum(index, 0))
+        codes = tf.where(tf.equal(index, OUT_OF_VOCABULARY), unknown, known)
+        return _unless(tf.equal(index, MISSING_INDEX), codes)
+
+    def _buckets(self, names: Sequence[str], transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        buckets = _side_by_side(names, transformed)
+        return _unless(tf.equal(buckets, 0), tf.cast(buckets, tf.float32))
+
+    def _phases(self, names: Sequence[str], transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return tf.concat([_phase(transformed[encoded_name(name)]) for name in names], axis=1)
+
+    def _summaries(self, names: Sequence[str], transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return tf.concat([transformed[summary_name(name)] for name in names], axis=1)
+
+
+def _side_by_side(names: Sequence[str], transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    return tf.concat([transformed[encoded_name(name)] for name in names], axis=1)
+
+
+def _phase(time: tf.Tensor) -> tf.Tensor:
+    sines, cosines = time[:, :-1:2], time[:, 1::2]
+    phase = tf.math.floormod(tf.atan2(sines, cosines) / (2 * math.pi), 1.0)
+    return _unless(time[:, -1:] > 0.5, phase)
 
 
 def _unless(missing: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
