@@ -66,27 +66,42 @@ class RowsOfFile(JsonValue):
         array: Array with the recordings, `[recordings, samples]` or `[recordings, samples,
             channels]`, in NumPy, HDF5 and MATLAB files. Arrays with one value for each recording
             are context. By default the files are text with one recording a line.
-        label: Array with the labels in the same file.
+        label: Array with the labels in the same file, or with the classes one-hot, `[recordings,
+            classes]`, numbered from 0. With `groups`, an attribute or a single value of each.
         axis: Axis of `array` with the recordings; of three, the longer one of the others has the
             samples.
-        label_at: Place of the label in a line of text.
+        parts: Parts such as `train` and `test` that the arrays are divided into by their names:
+            `X_train` and `X_test` are parts of the array `X`. The column `part` has the name.
+        groups: Each group of an HDF5 file is a recording: its data sets are the channels.
+        label_at: Place of the label in a line of text, or the group around each one of `groups`.
         num_samples: Samples in a line of text, at least 2. A line to predict may lack the label.
     """
 
     array: Column | None = None
     label: Column | None = None
     axis: Literal["first", "last"] = "first"
-    label_at: Literal["first", "last"] | None = None
+    parts: tuple[Column, ...] = ()
+    groups: bool = False
+    label_at: Literal["first", "last", "group"] | None = None
     num_samples: Annotated[int, Field(ge=2)] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "RowsOfFile":
-        if (self.array is None) == (self.num_samples is None):
-            raise ValueError("needs exactly one of `array`, and `num_samples` of lines of text")
-        wrong = {"label": self.array is None, "label_at": self.array is not None}
+        kinds = (self.array is not None, self.num_samples is not None, self.groups)
+        if kinds.count(True) != 1:
+            raise ValueError(
+                "needs exactly one of `array`, `groups: true`, and `num_samples` of lines of text"
+            )
+        kind = ("arrays", "text", "groups")[kinds.index(True)]
+        places = {"text": ("first", "last"), "groups": ("group",), "arrays": ()}[kind]
+        wrong = {
+            "label": kind == "text" and self.label is not None,
+            "label_at": self.label_at not in (None, *places),
+            "parts": kind != "arrays" and bool(self.parts),
+            "axis": kind != "arrays" and self.axis != "first",
+        }
         for name, is_wrong in wrong.items():
-            if is_wrong and getattr(self, name) is not None:
-                kind = "text" if self.array is None else "arrays"
+            if is_wrong:
                 raise ValueError(f"`{name}` does not go with files of {kind}; remove it")
         return self
 

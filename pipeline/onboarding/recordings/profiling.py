@@ -20,6 +20,7 @@ from pipeline.onboarding.recordings.origin import Origin
 from pipeline.onboarding.recordings.raw_formats import find_raw_formats
 from pipeline.reading.recordings.assembling import Assembled, Target, assemble
 from pipeline.reading.recordings.forms.request import Discovery
+from pipeline.reading.recordings.rows.rows_file import PART
 from pipeline.recording_options import (
     EVENT,
     RATE,
@@ -152,7 +153,11 @@ def _writer(path: str) -> Iterator[Callable[[pa.Table], None]]:
 
 def _left_out(discovery: Discovery, table: Table) -> Mapping[str, str]:
     """Returns the columns of the assembly that neither a feature nor a split may use."""
-    window = discovery.recordings.window
+    window, rows = discovery.recordings.window, discovery.recordings.rows
+    if rows is not None and rows.parts:
+        return {PART: "which part of the file it is from says nothing of a recording"} | (
+            _resampled(discovery) if RATE in table.columns else {}
+        )
     if discovery.recordings.media == "audio" and RATE in table.columns:
         return {RATE: "the files hold it, and sounds are resampled to one rate"}
     if window is None:

@@ -22,12 +22,15 @@ from pipeline.reading.recordings.evidence.listing import (
     read_frame,
 )
 from pipeline.reading.recordings.evidence.unread import check_names_no_unread
+from pipeline.reading.recordings.forms.array_rows import ArrayForms
 from pipeline.reading.recordings.forms.files import FileForms
+from pipeline.reading.recordings.forms.group_rows import GroupForms
 from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery, Rows
-from pipeline.reading.recordings.forms.rows import RowForms
 from pipeline.reading.recordings.forms.tables import TableForms
+from pipeline.reading.recordings.forms.text_rows import TextRowForms
 
 _UNREAD_ROWS = (".ts", ".arff")
+_TDMS = ".tdms"
 
 
 def discover(
@@ -88,12 +91,13 @@ def _discover(
     enough = MANY_FILES if len(listing.tables) > MANY_FILES else 1
     if len(listing.media[media]) >= enough:
         return FileForms(**given).of_files(media, listing.media[media])
-    in_rows = _rows(RowForms(**given), path, listing)
+    in_rows = _rows(given, path, listing)
     if in_rows is not None:
         return in_rows
     if listing.arrays:
         return FileForms(**given).of_files("table", listing.arrays)
-    if listing.foreign and len(listing.tables) < MANY_FILES and listing.is_folder:
+    is_tdms = any(file.lower().endswith(_TDMS) for file in listing.foreign)
+    if listing.foreign and (is_tdms or (len(listing.tables) < MANY_FILES and listing.is_folder)):
         raise _foreign_error(listing)
     if len(listing.tables) >= MANY_FILES:
         _check_block(listing.tables[0])
@@ -104,7 +108,7 @@ def _discover(
     return discovery
 
 
-def _rows(forms: RowForms, path: str, listing: Listing) -> Discovery | None:
+def _rows(given: dict[str, Any], path: str, listing: Listing) -> Discovery | None:
     """Returns the recordings of a file that has many of them."""
     suffix = Path(path).suffix.lower()
     if suffix in _UNREAD_ROWS and Path(path).is_file():
@@ -113,9 +117,10 @@ def _rows(forms: RowForms, path: str, listing: Listing) -> Discovery | None:
             "[recordings, samples] or [recordings, samples, channels] and the labels `y`, or text "
             "with a recording in each line, its label first."
         )
-    if listing.arrays:
-        return forms.of_arrays(listing.arrays)
-    return forms.of_texts(path)
+    if not listing.arrays:
+        return TextRowForms(**given).of_texts(path)
+    in_arrays = ArrayForms(**given).of_arrays(listing.arrays)
+    return in_arrays or GroupForms(**given).of_groups(listing.arrays)
 
 
 def _check_block(table: str) -> None:
@@ -136,6 +141,12 @@ def _nameless_error(listing: Listing) -> InputError:
 
 def _foreign_error(listing: Listing) -> InputError:
     suffixes = sorted({Path(file).suffix.lower() for file in listing.foreign})
+    if _TDMS in suffixes:
+        return InputError(
+            f"{listing.foreign[0]}: TDMS files of LabVIEW are not read. Write a CSV or Parquet "
+            "file with a column for each channel in place of each, for example with npTDMS: "
+            "`TdmsFile.read(path).as_dataframe(time_index=True).to_csv(...)`."
+        )
     return InputError(
         f"{listing.base} has {count(len(listing.foreign), 'file')} such as {listing.foreign[0]}, "
         f"and {', '.join(suffixes)} is not read. Convert sounds to WAV or FLAC, and pictures to "

@@ -20,9 +20,10 @@ from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.raw.columns import Roles, decide_roles, read_columns
 from pipeline.reading.recordings.raw.groups import is_rate_name
 from pipeline.reading.recordings.raw.listing import probes_of, recording_names
-from pipeline.reading.recordings.raw.rows import RowsFile, read_rows
 from pipeline.reading.recordings.raw.stamps import Offsets, offsets_of, undeclared_unit
 from pipeline.reading.recordings.recording import BadRecording
+from pipeline.reading.recordings.rows.recordings import read_rows
+from pipeline.reading.recordings.rows.rows_file import RowsFile
 from pipeline.recording_options import OWN_COLUMNS
 
 
@@ -88,7 +89,9 @@ class Survey:
         problem: UnusableError | None = None
         for file in request.files:
             try:
-                return read_rows(file, request.options.rows, is_labelled=False)
+                return read_rows(
+                    file, request.options.rows, is_labelled=False, decimal=request.data.decimal
+                )
             except UnusableError as error:
                 problem = problem or error
         raise InputError(f"{request.files[0]}: {problem}.")

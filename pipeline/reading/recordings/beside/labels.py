@@ -21,7 +21,7 @@ from pipeline.reading.recordings.beside.tables import (
 )
 from pipeline.reading.recordings.raw.arrays import load_arrays
 from pipeline.reading.recordings.raw.clock import UnusableError
-from pipeline.reading.recordings.raw.rows import label_texts
+from pipeline.reading.recordings.rows.rows_file import label_texts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,10 +36,11 @@ MAX_ROWS = 1_000_000
 _HEAD_BYTES = 1 << 16
 _MIN_TEXTS = 3  # files of text that are tables
 _AUDIO, _IMAGES, _ARRAYS = RAW_SUFFIXES["audio"], RAW_SUFFIXES["image"], ARRAY_SUFFIXES
-# Sounds and pictures that the served model cannot decode.
+# Sounds and pictures that the served model cannot decode, and files of LabVIEW.
 _FOREIGN = (
     *(".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".opus", ".amr"),
     *(".tif", ".tiff", ".webp", ".heic", ".jp2", ".dng"),
+    ".tdms",
 )
 _TABLES = tuple(suffix for suffix, form in SUFFIXES.items() if form in ("csv", "parquet"))
 _SHEETS = tuple(suffix for suffix, form in SUFFIXES.items() if form == "sheet")
@@ -56,7 +57,7 @@ class Listing:
         arrays: NumPy, HDF5 and MATLAB files.
         tables: CSV and Parquet files, and files of text that hold tables.
         sheets: Spreadsheets, which may hold labels.
-        foreign: Sounds and pictures of kinds that are not read.
+        foreign: Sounds, pictures and TDMS files, of kinds that are not read.
     """
 
     base: str

@@ -26,8 +26,8 @@ from pipeline.reading.recordings.raw.groups import (
     take_rate,
     usable_samples,
 )
-from pipeline.reading.recordings.raw.rows import read_recordings
 from pipeline.reading.recordings.recording import BadRecording, Recording
+from pipeline.reading.recordings.rows.recordings import read_recordings
 from pipeline.recording_options import RowsOfFile
 
 VARYING = "recording with several values in a column that is constant in others; missing there"
@@ -67,6 +67,7 @@ class SampleReader:
             labels=self._job.row_labels,
             is_labelled=self._job.label is not None,
             nominal_hz=self._job.nominal_hz,
+            decimal=self._job.data.decimal,
         )
 
     def read_file(self, item: Item) -> Recording | BadRecording:

@@ -42,18 +42,29 @@ def read_arrays(path: str, columns: Collection[str] = ()) -> tuple[pa.RecordBatc
             differ in length.
     """
     arrays = load_arrays(path)
-    samples: dict[str, Array] = {}
-    singles: dict[str, Any] = {}
-    for name, array in _without_number(arrays, path).items():
-        if array.size == 1 or array.dtype.kind in "SUO":
-            singles |= _single(name, array)
-        else:
-            samples |= _columns(name, array)
+    _check_one_recording(path)
+    samples, singles = columns_of(_without_number(arrays, path))
     if not samples:
         raise UnusableError(_nothing_in(arrays))
     if columns:
         samples = {name: array for name, array in samples.items() if name in columns}
     return _batch(samples), singles
+
+
+def columns_of(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Returns the columns of samples of one recording's arrays, and its single values.
+
+    Raises:
+        UnusableError: An array has more than two dimensions, or too many channels.
+    """
+    samples: dict[str, Array] = {}
+    singles: dict[str, Any] = {}
+    for name, array in arrays.items():
+        if array.size == 1 or array.dtype.kind in "SUO":
+            singles |= _single(name, array)
+        else:
+            samples |= _columns(name, array)
+    return samples, singles
 
 
 def load_arrays(path: str) -> dict[str, Array]:
@@ -184,14 +195,13 @@ def _read_hdf5(path: str) -> Iterator[tuple[str, Array]]:
             for name in datasets
         }
         owners = {"": file} | {short[name]: dataset for name, dataset in datasets.items()}
-        _check_groups(datasets)
-        attributes = {name: dict(_attributes(owner.attrs)) for name, owner in owners.items()}
+        attributes = {name: dict(single_attributes(own.attrs)) for name, own in owners.items()}
         yield from _distinct(attributes)
         for name, dataset in datasets.items():
-            yield short[name], _content(dataset)
+            yield short[name], stored_values(dataset)
 
 
-def _content(dataset: Any) -> Array:
+def stored_values(dataset: Any) -> Array:
     """Returns the values of a data set; MATLAB 7.3 stores a text as the codes of its characters."""
     values = np.asarray(dataset[()])
     if dataset.attrs.get("MATLAB_class") == b"char" and values.dtype.kind in "ui":
@@ -199,12 +209,23 @@ def _content(dataset: Any) -> Array:
     return values
 
 
-def _check_groups(datasets: Mapping[str, Any]) -> None:
-    """Checks that groups are no recordings of their own.
+def _check_one_recording(path: str) -> None:
+    """Checks that the groups of an HDF5 file are no recordings of their own.
 
     Raises:
         UnusableError: Data sets of one name in several groups have different lengths.
     """
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return
+    datasets: dict[str, Any] = {}
+    with h5py.File(path, "r") as file:
+        file.visititems(lambda name, item: _collect(name, item, datasets, h5py.Dataset))
+        _check_groups(datasets)
+
+
+def _check_groups(datasets: Mapping[str, Any]) -> None:
     lengths: dict[str, dict[str, int]] = {}
     for name, dataset in datasets.items():
         group, _, last = name.rpartition("/")
@@ -218,8 +239,8 @@ def _check_groups(datasets: Mapping[str, Any]) -> None:
         )
         raise UnusableError(
             f"its {len(by_group):,} groups with a data set `{last}` seem to be recordings of their "
-            f"own: {shown}. A file is one recording: write a file for each group, with the path of "
-            "the group in its name"
+            f"own: {shown}. Give this file alone to `init`, which reads its groups as recordings; "
+            "or write a file for each group, with the path of the group in its name"
         )
 
 
@@ -245,7 +266,8 @@ def _collect(name: str, item: Any, datasets: dict[str, Any], kind: type) -> None
         datasets[name] = item
 
 
-def _attributes(attributes: Any) -> Iterator[tuple[str, Array]]:
+def single_attributes(attributes: Any) -> Iterator[tuple[str, Array]]:
+    """Yields the attributes of an HDF5 object that are single values."""
     for name, value in attributes.items():
         array = np.asarray(value)
         # MATLAB 7.3 and pandas describe their types by such attributes.

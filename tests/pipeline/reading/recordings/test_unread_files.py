@@ -116,3 +116,11 @@ def test_a_table_of_labels_names_files_of_text(tmp_path):
     found = find(tmp_path)
     assert found.path == f"{tmp_path}/**/*.txt"
     assert (found.recordings.labels, found.label) == (str(tmp_path / "labels.csv"), "fault")
+
+
+def test_tdms_files_are_refused_with_what_to_write(tmp_path):
+    (tmp_path / "a.tdms").write_bytes(b"TDSm")
+    (tmp_path / "labels.csv").write_text("file,fault\na.tdms,1\n")
+    for path in (tmp_path, tmp_path / "a.tdms"):
+        with pytest.raises(InputError, match=r"a\.tdms: TDMS files .* not read. Write a CSV or"):
+            discover(str(path), labels=None, label=None)

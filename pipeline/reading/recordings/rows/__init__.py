@@ -1,0 +1,1 @@
+"""Files with many recordings: arrays, groups of HDF5 files, and lines of text."""
