@@ -12,7 +12,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from common.guards.free_memory import return_free_memory
-from models.folds import Fold
+from models.folds import Fold, Ints, held_out_places
 from models.stored_rows import Rows, StoredRows, pick_rows, row_slices
 from models.train_options import TreeOptions
 from models.trees.inputs import TreeColumn, feature_types, ranked
@@ -116,11 +116,13 @@ class TreeScores:
     """Predictions of examples by trees that were not trained on them.
 
     Attributes:
-        logits: float64 `[n]`, NaN where no fold predicts the example.
+        places: int64 `[p]`, the examples that a fold predicts, ascending.
+        logits: float64 `[p]`, of these.
         rounds: The number of rounds with the lowest log loss over all folds.
         log_loss: float64 `[rounds grown]`, mean log loss for each number of rounds.
     """
 
+    places: Ints
     logits: Floats
     rounds: int
     log_loss: Floats
@@ -229,7 +231,7 @@ def _parameters(
 def out_of_fold(
     data: TreeData, folds: Sequence[Fold], options: TreeOptions, *, seed: int
 ) -> TreeScores:
-    """Predicts every example by trees that were grown without its fold.
+    """Predicts the examples of every fold by trees that were grown without it.
 
     Args:
         data: The examples.
@@ -253,11 +255,12 @@ def out_of_fold(
     sizes = [fold.held_out.size for fold in folds]
     curve = np.average([curve[:shortest] for _, curve in grown], axis=0, weights=sizes)
     rounds = int(np.argmin(curve)) + 1
-    logits = np.full(data.labels.size, np.nan)
+    places = held_out_places(folds)
+    logits = np.empty(places.size)
     for fold, (booster, _) in zip(folds, grown, strict=True):
-        held_out = data.rows(fold.held_out)
-        logits[fold.held_out] = margins(booster[:rounds], held_out)
-    return TreeScores(logits=logits, rounds=rounds, log_loss=curve)
+        own = margins(booster[:rounds], data.rows(fold.held_out))
+        logits[np.searchsorted(places, fold.held_out)] = own
+    return TreeScores(places=places, logits=logits, rounds=rounds, log_loss=curve)
 
 
 def margins(booster: xgboost.Booster, data: TreeData) -> Floats:

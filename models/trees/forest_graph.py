@@ -76,9 +76,10 @@ def _sum_of_leaves(tables: _Tables, features: tf.Tensor) -> tf.Tensor:
 
     Bit k of byte j belongs to row k * n / 8 + j.
     """
-    bins = _bins(tables, features)
-    num_bytes = tf.shape(bins)[1] // _BITS
-    decisions = tf.reshape(_at_least(tables, bins), [-1, num_bytes])
+    num_bytes = tf.shape(features)[0] // _BITS
+    bins, bins_or_0 = _bins(tables, features)
+    decisions = _at_least(tables, tf.concat([bins, bins_or_0], axis=0))
+    decisions = tf.reshape(decisions, [-1, num_bytes])
     if tables.sets:
         decisions = tf.concat([decisions, _in_sets(tables, bins)], axis=0)
     paths = _paths(_as_words(tf.gather(decisions, tables.nodes)))
@@ -90,8 +91,8 @@ def _sum_of_leaves(tables: _Tables, features: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.reduce_sum(tf.gather(tables.leaves, leaf), axis=1), [-1])
 
 
-def _bins(tables: _Tables, features: tf.Tensor) -> tf.Tensor:
-    """int32 `[used, n]`, the bin of each value.
+def _bins(tables: _Tables, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """int32 `[used, n]`, the bin of each value, and the same with 0 where it is missing.
 
     Floats are compared as integers of the same order: TensorFlow's threads take denormal numbers
     for 0, XGBoost does not.
@@ -100,7 +101,8 @@ def _bins(tables: _Tables, features: tf.Tensor) -> tf.Tensor:
     bits = tf.bitcast(values, tf.int32)
     keys = tf.where(bits < 0, tf.int32.min - bits, bits)
     bins = tf.searchsorted(tables.edges, keys, side="right")
-    return tf.where(tf.math.is_nan(values), tables.missing, bins)
+    is_missing = tf.math.is_nan(values)
+    return tf.where(is_missing, tables.missing, bins), tf.where(is_missing, 0, bins)
 
 
 def _at_least(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
@@ -108,18 +110,15 @@ def _at_least(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
 
     Built from the binary digits of the bins. With digit b before digits that are at least t:
     at least 0t is `b or at least t`, at least 1t is `b and at least t`.
+
+    Args:
+        tables: The constants.
+        bins: int32 `[2 * used, n]`, of which `tables.columns` are rows.
     """
-    missing_left = tf.where(tf.equal(bins, tables.missing), 0, bins)
-    columns = tf.gather(tf.concat([bins, missing_left], axis=0), tables.columns)
-    columns = tf.minimum(columns, tables.num_thresholds)
-    num_digits = tables.num_thresholds.bit_length()
-    digits = [
-        digit
-        for first in range(0, num_digits, _BITS)
-        for digit in tf.unstack(_digits(tf.bitwise.right_shift(columns, first)))
-    ]
+    columns = tf.minimum(tf.gather(bins, tables.columns), tables.num_thresholds)
+    digits = _digits(columns, tables.num_thresholds.bit_length())
     at_least = tf.bitwise.invert(tf.zeros_like(digits[0]))[None]
-    for digit in digits[:num_digits]:
+    for digit in digits:
         either, both = (
             tf.bitwise.bitwise_or(digit, at_least),
             tf.bitwise.bitwise_and(digit, at_least),
@@ -128,15 +127,21 @@ def _at_least(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
     return _as_bytes(at_least[: tables.num_thresholds + 1])
 
 
-def _digits(numbers: tf.Tensor) -> tf.Tensor:
-    """int64 `[8, num_columns * n / 64]`: bits of the last eight binary digits, the last one first.
+def _digits(numbers: tf.Tensor, count: int) -> list[tf.Tensor]:
+    """The binary digits of int32 `[num_columns, n]`, the last one first, each of them as bits.
 
-    Args:
-        numbers: int32 `[num_columns, n]`.
+    Returns:
+        For each digit int64 `[num_columns * n / 64]`.
     """
-    last = tf.cast(tf.bitwise.bitwise_and(numbers, 2**_BITS - 1), tf.uint8)
-    rows = tf.transpose(tf.reshape(last, [numbers.shape[0], _BITS, -1]), [1, 0, 2])
-    return _transposed(_as_words(rows))
+    digits: list[tf.Tensor] = []
+    while len(digits) < count:
+        eight = numbers
+        if count > _BITS:
+            eight = tf.bitwise.right_shift(numbers, len(digits))
+            eight = tf.bitwise.bitwise_and(eight, 2**_BITS - 1)
+        rows = tf.reshape(tf.cast(eight, tf.uint8), [numbers.shape[0], _BITS, -1])
+        digits += tf.unstack(_transposed(_as_words(tf.transpose(rows, [1, 0, 2]))))
+    return digits[:count]
 
 
 def _in_sets(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
