@@ -14,7 +14,12 @@ MIN_SAMPLES = 16
 _MAX_ROWS_LOOKED_AT = 2_000
 # Neighbouring samples of a smooth signal differ less than half as much as distant ones.
 _SMOOTH_RATIO = 0.5
-_SAMPLE_NAMES = {"t", "s", "ts", "x", "sample", "samples", "time", "step", "signal", "point"}
+_SAMPLE_NAMES = {"t", "ts", "sample", "samples", "time", "step", "signal", "point"}
+# Also names of unrelated features: these must show the lags of a vibration.
+_PERHAPS_SAMPLES = {"s", "x"}
+_MAX_LAG = 4
+_MIN_LAG_CORRELATION = 0.1  # beyond that of any two columns
+_MIN_STEADINESS = 1.5  # of a lag's correlations: their mean over their deviation
 # Samples of one sensor share a scale; separate measurements seldom do.
 _MAX_SCALE_RATIO = 20.0
 
@@ -79,7 +84,10 @@ def _judge(prefix: str, names: tuple[str, ...], columns: Mapping[str, Column]) -
     )
     roughness = _roughness(samples)
     # Noise and vibration are rough too; they are identified by name and common scale.
-    named = bool(_SAMPLE_NAMES & set(words_of(prefix))) or prefix == ""
+    words = set(words_of(prefix))
+    named = bool(_SAMPLE_NAMES & words)
+    if not named and (_PERHAPS_SAMPLES & words or prefix == ""):
+        named = _has_lags(samples)
     return WideColumns(
         prefix=prefix,
         names=names,
@@ -99,8 +107,29 @@ def _roughness(samples: npt.NDArray[np.float64]) -> float:
     return float(near / far) if far > 0 else 1.0
 
 
+def _has_lags(samples: npt.NDArray[np.float64]) -> bool:
+    """Tells whether columns at some lag correlate alike all along, unlike any two columns.
+
+    Of a vibration, sample n correlates with sample n + 1 as any sample does with the next one.
+    """
+    present = np.isfinite(samples)
+    means = np.where(present, samples, 0).sum(axis=0) / np.maximum(1, present.sum(axis=0))
+    deviations = np.where(present, samples - means, 0)
+    lengths = np.sqrt((deviations**2).sum(axis=0))
+    unit = deviations / np.where(lengths > 0, lengths, 1)  # a constant column correlates with none
+    correlations = unit.T @ unit
+    usual = float(correlations[np.triu_indices_from(correlations, 1)].mean())
+    for lag in range(1, _MAX_LAG + 1):
+        at_lag = np.diagonal(correlations, lag)
+        excess = abs(float(at_lag.mean()) - usual)
+        if excess > max(_MIN_LAG_CORRELATION, _MIN_STEADINESS * float(at_lag.std())):
+            return True
+    return False
+
+
 def _same_scale(samples: npt.NDArray[np.float64]) -> bool:
-    spread = np.nanstd(samples, axis=0)
+    filled = samples[:, np.isfinite(samples).any(axis=0)]
+    spread = np.nanstd(np.where(np.isfinite(filled), filled, np.nan), axis=0)
     spread = spread[spread > 0]
     return bool(len(spread)) and bool(np.max(spread) <= _MAX_SCALE_RATIO * np.median(spread))
 
