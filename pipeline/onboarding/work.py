@@ -27,6 +27,7 @@ from pipeline.onboarding.findings.groups import Group, find_groups, lies_within,
 from pipeline.onboarding.findings.hidden_groups import HiddenGroup, find_hidden_group
 from pipeline.onboarding.findings.identifiers import earlier_split_reason, identifier_reason
 from pipeline.onboarding.findings.kinds import MAX_MISSING_SHARE, choose_kind, wanted_kind
+from pipeline.onboarding.findings.neighbours import are_neighbours_alike
 from pipeline.onboarding.findings.row_order import RowOrder
 from pipeline.onboarding.findings.siblings import (
     consequence_reason,
@@ -468,12 +469,7 @@ class Work:
             [(group, self._column(group.name).codes) for group in of_split],
             times,
             scale=self.table.num_rows / len(self.table.sampled),
-            order=RowOrder(
-                label_codes=self.table.label_codes,
-                positive_code=list(self.table.classes).index(self.choice.positive),
-                file_rows=self.table.file_rows,
-                is_sorted_by_label=self.origin.is_sorted_by_label,
-            ),
+            order=self._row_order(),
             rule=SplitRule(
                 wanted="group" if self.origin.is_windows else self.decisions.strategy,
                 within_groups=self.origin.is_recordings and not self.origin.is_windows,
@@ -495,6 +491,19 @@ class Work:
             elif reason is not None and group.name not in {*self.left_out, *self.decisions.kept}:
                 self.leave_out(group.name, reason)
         return split
+
+    def _row_order(self) -> RowOrder:
+        order = RowOrder(
+            label_codes=self.table.label_codes,
+            positive_code=list(self.table.classes).index(self.choice.positive),
+            file_rows=self.table.file_rows,
+            is_sorted_by_label=self.origin.is_sorted_by_label,
+        )
+        has_signals = any(isinstance(feature, Signal) for feature, _ in self.features.values())
+        if has_signals or not order.has_few_runs:
+            return order
+        alike = are_neighbours_alike(self._compared(), self.table.sampled, self.positive)
+        return replace(order, are_alike=alike)
 
     def _find_groups(self) -> list[Group]:
         """Returns what names the rows' groups; notes columns that only may do so."""

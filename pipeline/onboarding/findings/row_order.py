@@ -14,6 +14,7 @@ from pipeline.reading import hashing
 # With fewer runs than this share of those in shuffled rows, neighbouring rows are similar.
 _ORDERED_SHARE = 0.5
 _MIN_EXPECTED_RUNS = 10
+_MAX_SORTED_RUNS = 7  # as of two or three sorted files in one; more are the fault's own episodes
 # With fewer blocks that contain a positive, the test positives come from one or two runs.
 MIN_STEADY_BLOCKS = 20
 
@@ -31,12 +32,14 @@ class RowOrder:
         file_rows: Number of rows of each file; sums to `rows`.
         is_sorted_by_label: Whether rows are sorted by label: then runs of equal labels say nothing
             about the time of recording.
+        are_alike: Whether neighbouring rows of one class are alike; None where that is not known.
     """
 
     label_codes: Ints
     positive_code: int
     file_rows: Sequence[int]
     is_sorted_by_label: bool = False
+    are_alike: bool | None = None
 
     @cached_property
     def known(self) -> Bools:
@@ -70,8 +73,20 @@ class RowOrder:
     @property
     def is_ordered(self) -> bool:
         """Whether equal labels cluster much more than in shuffled rows."""
-        if self.is_sorted_by_label:
-            return False
+        return self._is_clustered and not (self.is_sorted_by_label or self.is_sorted)
+
+    @property
+    def has_few_runs(self) -> bool:
+        """Whether equal labels form so few runs that somebody may have sorted the file by label."""
+        return self._is_clustered and self.num_runs <= _MAX_SORTED_RUNS
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether the few runs of equal labels come from a file that was sorted by the label."""
+        return self.has_few_runs and self.are_alike is False
+
+    @property
+    def _is_clustered(self) -> bool:
         expected = self.num_expected_runs
         return expected >= _MIN_EXPECTED_RUNS and self.num_runs < _ORDERED_SHARE * expected
 

@@ -116,6 +116,8 @@ def propose_split(
             _refuse(wanted, [choice.warning])
         return choice
     choice = _at_random(order, shares, tuple(refused))
+    if order.is_sorted:
+        choice = replace(choice, reason=f"{choice.reason}; {_why_sorted(order)}")
     return replace(choice, reason=f"you decided; {choice.reason}") if wanted else choice
 
 
@@ -237,6 +239,13 @@ def _why_blocks(order: RowOrder) -> str:
     return (
         f"{order.finding}: neighbours are similar, and a random split would put near-copies in "
         "train and in test"
+    )
+
+
+def _why_sorted(order: RowOrder) -> str:
+    return (
+        f"{order.finding}, but neighbours of one label are no more alike than distant rows: the "
+        "file was sorted by the label, so no blocks of neighbouring rows are kept together"
     )
 
 

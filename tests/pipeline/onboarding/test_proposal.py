@@ -444,8 +444,9 @@ def test_blocks_of_few_runs_of_positives_are_proposed_with_a_warning(base, propo
 
 
 def test_one_run_of_positives_is_a_warning(base, propose_for):
-    order = np.argsort(base["label"], kind="stable")
-    proposal = propose_for({name: values[order] for name, values in base.items()})
+    base["x"] = np.random.default_rng(1).normal(size=ROWS).cumsum()
+    base["label"] = np.sort(base["label"])
+    proposal = propose_for(base)
     # Shuffled, 100 of 1,000 would make 1 + 2 * 900 * 100 / 1000 = 181 runs.
     assert proposal.split.split.strategy == "stratified"
     assert "2 runs of equal label" in proposal.split.warning
@@ -455,6 +456,13 @@ def test_one_run_of_positives_is_a_warning(base, propose_for):
         "is not possible: of 10 blocks of 100 rows, 1 with a positive, no cut"
         in proposal.split.warning
     )
+
+
+def test_a_file_sorted_by_the_label_is_no_recording(base, propose_for):
+    order = np.argsort(base["label"], kind="stable")
+    split = propose_for({name: values[order] for name, values in base.items()}).split
+    assert (split.split.strategy, split.warning) == ("stratified", "")
+    assert "the file was sorted by the label" in split.reason
 
 
 def test_shuffled_rows_are_no_warning(base, propose_for):
