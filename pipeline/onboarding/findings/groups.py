@@ -59,6 +59,8 @@ _MIN_REPEATED_SHARE = 0.3  # of the values; fewer are chance repetitions of text
 _MIN_ALIKE_COLUMNS = 2
 _MAX_LIKENESS_COLUMNS = 40
 _ALIKE = 0.9  # intraclass correlation of numbers
+# Of few rows each: what never changes for a person, such as the sex, is proof beside what does.
+_EXACT, _MIN_EXACT_COLUMNS, _MIN_EXACT_SHARE = 0.999, 5, 0.33
 _AGREE = 0.95  # corrected for chance
 _MAX_CATEGORIES = 20
 _MAX_NEIGHBOURS = 0.5  # agreement of neighbouring values
@@ -263,6 +265,9 @@ def find_likeness(codes: Ints, others: Sequence[Column]) -> Likeness | None:
     ]
     are_few = sizes.mean() < _MIN_ROWS_A_GROUP
     is_most = _are_alike(all_others, _MIN_ALIKE_COLUMNS if are_few else 1)
+    num_exact = sum(strength >= _EXACT for strength, _ in all_others)
+    if are_few and num_exact >= max(_MIN_EXACT_COLUMNS, _MIN_EXACT_SHARE * len(all_others)):
+        is_most = True
     # A kind of question or part also has one value of each category of its own in many rows.
     if not (is_most if are_few else _are_alike(measured, 1)):
         return None

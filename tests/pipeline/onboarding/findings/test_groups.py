@@ -241,3 +241,23 @@ def test_a_place_is_no_group_because_of_its_coordinates():
 def test_the_number_of_a_person_is_a_group_by_any_abbreviation(name):
     numbers = np.sort(RNG.choice(10_000_000, 400, replace=False))
     assert _groups(_column(name, RNG.choice(numbers, 2_000))) == [name]
+
+
+def _persons(num_fixed: int) -> tuple[Column, list[np.ndarray]]:
+    """300 persons of one to three visits: flags that never change, and 10 measurements that do."""
+    rng = np.random.default_rng(8)
+    numbers = np.repeat(rng.choice(10**6, 300, replace=False), rng.integers(1, 4, 300))
+    _, places = np.unique(numbers, return_inverse=True)
+    fixed = [(rng.random(300) < 0.5).astype(float)[places] for _ in range(num_fixed)]
+    changing = [rng.normal(size=len(numbers)) for _ in range(10)]
+    return _column("randid", numbers), fixed + changing
+
+
+def test_persons_of_few_visits_are_a_group_by_what_never_changes():
+    candidate, sensors = _persons(num_fixed=5)
+    assert _groups(candidate, *sensors) == ["randid"]
+
+
+def test_few_columns_that_never_change_are_no_proof():
+    candidate, sensors = _persons(num_fixed=4)
+    assert _find(candidate, *sensors) == []
