@@ -42,7 +42,7 @@ from pipeline.onboarding.profile.text_facts import (
     NUMBER_FORMATS,
     TextFacts,
 )
-from pipeline.onboarding.profile.words import quoted, words_of
+from pipeline.onboarding.profile.words import ID_WORDS, quoted, words_of
 from pipeline.reading import contract, times
 from pipeline.reading.columns import Kind
 
@@ -53,6 +53,9 @@ _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity
 _WORDS = frozenset({"NA", "N/A", "None", "?"})
 _NOT_WORDS = tuple(mark for mark in Data(path="-").missing_values if mark not in _WORDS)
 _HIDDEN = re.compile(r"[xX]{2,}|\*+|#+")  # what stands for digits that are not told
+# Codes of several things in one cell, and thousands.
+_LIST, _PAIR = re.compile(r"\d+(, ?\d+){2,}"), re.compile(r"\d+, ?\d+")
+_GROUPS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 _MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
 _MIN_NUMBERS_A_WORD = 20  # distinct numbers for each of more words, such as the states of a logger
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
@@ -128,7 +131,8 @@ def decide_formats(
     Raises:
         InputError: A column can be read in two ways, and nothing decides which.
     """
-    table = replace(table, sure_decimal=_sure_decimal(list(facts.values())))
+    numbers = [one for name, one in facts.items() if not _holds_lists(name, one)]
+    table = replace(table, sure_decimal=_sure_decimal(numbers))
     # Without such a column, a semicolon between the fields points to a comma in the numbers.
     decimal = table.sure_decimal or ("," if table.delimiter == ";" else ".")
     return {name: _decide_or_ask(name, one, table, decimal) for name, one in facts.items()}, decimal
@@ -140,6 +144,19 @@ def _sure_decimal(columns: Sequence[TextFacts]) -> Decimal | None:
         return ","
     pointed = [one for one in columns if one.num_plain and not one.all_whole]
     return None if all(map(are_thousands, pointed)) else "."
+
+
+def _holds_lists(name: str, facts: TextFacts) -> bool:
+    """Whether some texts list whole numbers, as `49,48,17,6`: then `6,17` is a list too.
+
+    Of a column of identifiers, two are enough.
+    """
+    identifies = bool(ID_WORDS.intersection(words_of(name)[-1:]))
+    return any(
+        (_LIST.fullmatch(text) or (identifies and _PAIR.fullmatch(text)))
+        and not _GROUPS.fullmatch(text)
+        for text in facts.texts
+    )
 
 
 def _decide_or_ask(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written:
@@ -325,7 +342,7 @@ def _as_version(name: str, facts: TextFacts) -> Written | None:
 def _as_number(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written | None:
     if facts.all_whole and (facts.leading_zeros or facts.too_long) and not facts.number_hits:
         return None
-    if facts.not_utf8 and not facts.num_present:
+    if (facts.not_utf8 and not facts.num_present) or _holds_lists(name, facts):
         return None
     form, hits = _number_format(name, facts, table, decimal)
     if hits is None:

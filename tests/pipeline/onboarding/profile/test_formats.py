@@ -515,3 +515,25 @@ def test_amounts_with_a_currency_before_them_are_numbers(written, marks):
 
 def test_amounts_of_two_currencies_are_no_numbers():
     assert decided([f"{'$€'[n % 2]}{n}.50" for n in range(60)]).type == "text"
+
+
+def test_lists_of_codes_in_cells_are_no_numbers_with_decimal_commas():
+    counties = ["19", "55", "6,17", "49,48,17,6", *(str(n) for n in range(1, 60))]
+    facts = {"counties": TextFacts(), "latitude": TextFacts()}
+    facts["counties"].add(binary(counties), csv=True, default_marks=MARKS)
+    facts["latitude"].add(binary(["37.9", "34.6"] * 31), csv=True, default_marks=MARKS)
+    table = TableFacts(default_marks=MARKS, delimiter=",")
+    written, decimal = decide_formats(facts, table)
+    assert decimal == "."
+    assert written["counties"].form == ColumnFormat(type="text")
+    assert written["latitude"].form == ColumnFormat(type="number")
+
+
+def test_a_pair_of_identifiers_is_no_number_with_a_decimal_comma():
+    plots = ["46,47", *(str(n) for n in range(1, 60))]
+    assert decided(plots, name="plot_ID").type == "text"
+    assert decided(plots, name="load").decimal == ","
+
+
+def test_numbers_with_several_separators_are_no_lists():
+    assert decided([f"{n},234,567" for n in range(1, 50)]).thousands == ","
