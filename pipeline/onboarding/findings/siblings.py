@@ -36,8 +36,8 @@ _STEMS = {
     for word in words
 }
 _MAX_VALUES = 20
-# Words of faults that readings have too, such as a leak rate.
-_READING_WORDS = {"alarm", "error", "leak", "trip", "damage"}
+# Words of faults that readings have too, such as a leak rate or the target of a controller.
+_READING_WORDS = {"alarm", "error", "leak", "trip", "damage", "target", "label"}
 # What people write down once they know of the fault.
 _AFTERWARDS = {
     "cause", "causes", "claim", "confirmed", "diagnosed", "diagnosis", "downtime", "outcome",

@@ -31,11 +31,13 @@ _FAULTY = {
     "true", "yes", "y", "t", "fault", "faulty", "fail", "failed", "failure", "anomaly",
     "anomalous", "abnormal", "broken", "broke", "defect", "defective", "positive", "pos", "bad",
     "nok", "not ok", "ng", "error", "alarm", "attack", "fraud", "damaged", "leak", "quench",
-    "defekt", "n.i.o.", "nio", "schlecht", "d\u00e9faut", *TRUE_WORDS,
+    "defekt", "n.i.o.", "nio", "schlecht", "d\u00e9faut", "dead", "deceased", "died", "churned",
+    "defaulted", "rejected", "sick", "diseased", "unstable", "unhealthy", "malignant", *TRUE_WORDS,
 }  # fmt: skip
 _HEALTHY = {
     "false", "no", "n", "f", "ok", "okay", "good", "normal", "healthy", "none", "negative", "neg",
-    "pass", "passed", "benign", "nominal", "intact", "functional", "i.o.", "gut", *FALSE_WORDS,
+    "pass", "passed", "benign", "nominal", "intact", "functional", "i.o.", "gut", "alive",
+    "survived", "censored", "stable", "accepted", "approved", *FALSE_WORDS,
 }  # fmt: skip
 
 # Words of a label's name that say what its truth values mean.
@@ -45,8 +47,9 @@ _FAULT_NAMES = (_FAULTY - {"y", "t", "pos", "positive", *TRUE_WORDS}) | {
     "infection", "mortality", "recurrence", "reject", "rejected", "relapse", "sick", "stroke",
 }  # fmt: skip
 _HEALTHY_NAMES = {
-    "accepted", "compliant", "functional", "good", "healthy", "intact", "normal", "ok", "okay",
-    "operational", "pass", "passed", "passes", "success", "successful", "valid", "working",
+    "accepted", "alive", "approved", "compliant", "functional", "good", "healthy", "intact",
+    "normal", "ok", "okay", "operational", "paid", "pass", "passed", "passes", "repaid",
+    "retained", "stable", "success", "successful", "survival", "survived", "valid", "working",
 }  # fmt: skip
 _NEGATIONS = {"no", "non", "not"}
 # What people write where they do not know the label.
@@ -242,7 +245,9 @@ def _guess(label: str, classes: Mapping[str, int]) -> tuple[str, str]:
 def _meaning_of_name(label: str) -> Literal["healthy", "faulty"] | None:
     """Returns what a true value of the label means by its name, such as `passed` or `not_ok`."""
     words = set(words_of(label))
-    is_good, is_bad = bool(words & _HEALTHY_NAMES), bool(words & _FAULT_NAMES)
+    # 1 of `survival_status` may be either; 1 of `survived` is not.
+    is_good = bool(words & _HEALTHY_NAMES) and "status" not in words
+    is_bad = bool(words & _FAULT_NAMES)
     if is_good == is_bad:
         return None
     return "healthy" if is_good != bool(words & _NEGATIONS) else "faulty"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.onboarding.findings.siblings import num_flagged, sibling_reason
+from pipeline.onboarding.findings.siblings import consequence_reason, num_flagged, sibling_reason
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.tally import ColumnTally
 
@@ -38,6 +38,11 @@ def test_the_time_until_the_label_s_own_event_is_a_consequence():
     assert sibling_reason(_column("TimeToRecurrence"), "Recurrence")
     assert sibling_reason(_column("days_to_relapse"), "relapse")
     assert sibling_reason(_column("distance_to_site"), "site") is None
+
+
+def test_what_somebody_aims_at_is_no_consequence_unless_the_label_is_the_target():
+    assert consequence_reason("military_target", "public_tip") == ""
+    assert consequence_reason("target_name", "target")
 
 
 def test_a_measurement_of_many_values_is_no_sibling_whatever_its_name():

@@ -75,6 +75,11 @@ def test_one_truth_value_in_two_spellings_is_refused():
         ("passed", {"NOK": 60, "OK": 940}, "NOK"),
         ("death", {"1": 760, "0": 240}, "1"),
         ("state_at_exit", {"1": 760, "0": 240}, "0"),
+        ("full_repaid", {"1": 700, "0": 300}, "0"),
+        ("Survived", {"1": 340, "0": 660}, "0"),
+        ("survival_status", {"1": 450, "0": 550}, "1"),
+        ("Status", {"dead": 850, "censored": 150}, "dead"),
+        ("stabf", {"unstable": 640, "stable": 360}, "unstable"),
     ],
 )
 def test_the_name_of_the_label_says_what_its_truth_values_mean(label, classes, expected):
