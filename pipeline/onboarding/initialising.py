@@ -115,7 +115,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     else:
         # Names of columns are of a table of examples: text with a recording a line has none.
         rows = rows or ("examples" if reading.header else None)
-        discovery = discover(data, labels=labels, label=label, rows=rows)
+        discovery = discover(data, labels=labels, label=label, rows=rows, positive=positive)
         label = _label_of(discovery, label, data, labels)
         if discovery is not None:
             table, origin = profile_recordings(discovery, reading, positive)

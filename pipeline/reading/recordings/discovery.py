@@ -6,6 +6,7 @@ folders or names give their classes, or if their rows follow each other as sampl
 else is an ordinary table, one example in each row.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,12 @@ _TDMS = ".tdms"
 
 
 def discover(
-    path: str, *, labels: str | None, label: str | None, rows: Rows | None = None
+    path: str,
+    *,
+    labels: str | None,
+    label: str | None,
+    rows: Rows | None = None,
+    positive: str | None = None,
 ) -> Discovery | None:
     """Returns what the raw files at a path are, or None for an ordinary table.
 
@@ -43,6 +49,7 @@ def discover(
         labels: A table of labels that a person names; of events if it has `start` and `end`.
         label: A label column that a person names.
         rows: What a person says the rows of tables are; by default it is concluded.
+        positive: The label's value that a person names as that of a fault.
 
     Raises:
         InputError: They are recordings, but the label is not found.
@@ -50,7 +57,7 @@ def discover(
     if "://" in path or (rows == "examples" and labels is None):
         return None
     try:
-        return _discover(path, labels, label, rows)
+        return _discover(path, labels, {"label": label, "rows": rows, "positive": positive})
     except UnreadableTableError:
         if labels is not None or _is_mixed(path):
             raise
@@ -66,9 +73,7 @@ def _is_mixed(path: str) -> bool:
     return listing.is_folder and any(tables) and tables.count(False) >= MANY_FILES
 
 
-def _discover(
-    path: str, labels: str | None, label: str | None, rows: Rows | None
-) -> Discovery | None:
+def _discover(path: str, labels: str | None, said: Mapping[str, Any]) -> Discovery | None:
     listing = Listing.of(path)
     if labels is None and len(listing.tables) == 1 and not listing.is_folder:
         labels = _names_media(listing.tables[0])
@@ -82,9 +87,8 @@ def _discover(
     given: dict[str, Any] = {
         "listing": listing,
         "labels": labels,
-        "label": label,
-        "rows": rows,
         "damaged": damaged,
+        **said,
     }
     media = max(listing.media, key=lambda kind: len(listing.media[kind]))
     # One or two pictures beside many tables are drawings of them.

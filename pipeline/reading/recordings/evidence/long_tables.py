@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.reading.recordings.evidence.regularity import REGULAR, is_regular
 from pipeline.reading.recordings.evidence.series import (
     MIN_SAMPLES,
-    REGULAR,
     Floats,
     is_named_as_time,
-    is_regular,
     time_column,
     time_values,
 )

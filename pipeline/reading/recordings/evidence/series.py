@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.reading import times
+from pipeline.reading.recordings.evidence.regularity import is_regular
 from pipeline.reading.recordings.raw.clock import rate_of
 from pipeline.reading.recordings.raw.stamps import time_unit
 from pipeline.reading.recordings.windows import (
@@ -25,9 +26,7 @@ from pipeline.recording_options import OWN_COLUMNS, Window
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-# Shares of steps, samples and texts that make a property certain.
-REGULAR = 0.9
-_READABLE = 0.95
+_READABLE = 0.95  # share of texts that makes a property certain
 # An event of the label lasts so many samples at least, on average.
 _MIN_RUN = 5.0
 MIN_SAMPLES = 8
@@ -157,16 +156,6 @@ def _never_descends(seconds: Floats) -> bool:
     return len(present) > 1 and bool((np.diff(present) >= 0).all()) and present[-1] > present[0]
 
 
-def is_regular(seconds: Floats) -> bool:
-    """Tells whether nearly all samples have the same distance in time."""
-    steps = np.diff(seconds[np.isfinite(seconds)])
-    if not len(steps):
-        return False
-    typical = np.median(steps)
-    near = np.isclose(steps, typical, rtol=0.05, atol=0.0)
-    return bool(typical > 0 and near.mean() >= REGULAR)
-
-
 def channels_of(frame: pd.DataFrame, not_channel: Sequence[str | None]) -> list[str]:
     """Returns the numeric columns without another role."""
     return [
@@ -178,11 +167,13 @@ def channels_of(frame: pd.DataFrame, not_channel: Sequence[str | None]) -> list[
     ]
 
 
-def looks_like_stream(frame: pd.DataFrame, label: str, time: str | None) -> bool:
+def looks_like_stream(
+    frame: pd.DataFrame, label: str, time: str | None, positive_value: str | None = None
+) -> bool:
     """Tells samples of an endless recording from rows that are examples of their own.
 
     Samples follow each other at a regular step, all other columns are numbers, and the label comes
-    in runs.
+    in runs. A label of more than two values needs the name of the positive one.
     """
     if time is None or len(frame) < _MIN_STREAM_SAMPLES:
         return False
@@ -193,7 +184,7 @@ def looks_like_stream(frame: pd.DataFrame, label: str, time: str | None) -> bool
     numbers = channels_of(frame, (label, time))
     if not numbers or set(others) - set(numbers) - set(OWN_COLUMNS):
         return False
-    positive = positive_flags(frame[label])
+    positive = positive_flags(frame[label], positive_value)
     if positive is None:
         return False
     runs = Series(times_s=None, positive=positive, num_samples=len(positive)).events
@@ -204,13 +195,14 @@ def positive_flags(column: pd.Series, positive: str | None = None) -> Flags | No
     """Returns bool [samples], whether a label is its positive value; None of another column.
 
     Args:
-        column: The label, with one or two values.
+        column: The label, with one or two values; with more if the positive one is named.
         positive: The positive value as text; by default the rarer one.
     """
     texts = column.map(label_text)
     counts = texts.value_counts()
-    if positive is None:
-        positive = rarest({str(name): int(number) for name, number in counts.items()})
+    if positive is not None:
+        return np.asarray(texts == positive)
+    positive = rarest({str(name): int(number) for name, number in counts.items()})
     return np.asarray(texts == positive) if 1 <= len(counts) <= 2 else None
 
 

@@ -69,6 +69,7 @@ class Request:
         label: A label column that the person names.
         rows: What the person says the rows of tables are.
         damaged: Tables without rows.
+        positive: The label's value that the person names as that of a fault.
     """
 
     listing: Listing
@@ -76,6 +77,7 @@ class Request:
     label: str | None
     rows: Rows | None
     damaged: tuple[str, ...] = ()
+    positive: str | None = None
 
     def table_of_labels(self, files: Sequence[str]) -> TableOfLabels | None:
         """Returns the table that names the files: the given one, else the best beside them.

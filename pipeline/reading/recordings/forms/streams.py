@@ -36,7 +36,7 @@ class StreamForms(Request):
         classes = sum(
             (Counter(frame[label].dropna().map(series.label_text)) for frame in frames), Counter()
         )
-        positive = series.rarest(classes)
+        positive = self.positive or series.rarest(classes)
         channels = series.channels_of(frames[0], (label, time))
         streams = [series_of_labels(frame, label, time, positive) for frame in frames]
         choice = series.choose_window(streams)
@@ -47,6 +47,9 @@ class StreamForms(Request):
             *choice.reasons,
             *notes[1:],
         ]
+        if len(classes) > 2:
+            others = ", ".join(f"`{name}`" for name in sorted(classes) if name != positive)
+            notes.append(f"samples whose `{label}` is {others} count as healthy")
         recordings = Recordings(form="stream", time_column=time, window=choice.window)
         discovery = self.found(files, recordings, label, classes, notes)
         return replace(discovery, rate_hz=choice.rate_hz)

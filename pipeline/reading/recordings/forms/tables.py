@@ -103,7 +103,9 @@ class TableForms(StreamForms):
         if lacking:
             return None
         time = series.time_column(frames[0], (label,))
-        are_streams = [series.looks_like_stream(frame, label, time) for frame in frames]
+        are_streams = [
+            series.looks_like_stream(frame, label, time, self.positive) for frame in frames
+        ]
         is_constant = all(len(frame[label].unique()) == 1 for frame in frames)
         are_recordings = is_constant and _are_recordings(frames, label, time)
         if not is_sure and self.rows is None and not (are_recordings or all(are_streams)):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.counting import count
+from pipeline.reading.recordings import rounded_times
 
 Floats = NDArray[np.float64]
 Channels = dict[str, NDArray[np.float32]]
@@ -197,8 +198,12 @@ def _equidistant(samples: Samples) -> Samples:
         RATE_TOLERANCE * mean_s, resolution_s(np.abs(times_s).max())
     ):
         return replace(samples, rate_hz=rate_of(mean_s))
+    rounding_s = rounded_times.rounding_s(times_s)
+    if rounded_times.is_rounded(times_s, mean_s, rounding_s):
+        return replace(samples, rate_hz=1 / rounded_times.short_period(mean_s, rounding_s / span_s))
     period_s = float(np.median(steps))
     _check_spread(steps, period_s)
+    period_s = rounded_times.unrounded_period(steps, period_s, rounding_s)
     num_samples = int(np.floor(span_s / period_s + 0.5)) + 1
     if num_samples > _MAX_GROWTH * len(times_s) + _FREE_GROWTH:
         raise UnusableError(

@@ -708,3 +708,17 @@ def test_the_label_of_a_table_without_such_a_name_is_known_by_its_values(
         rows.append(f"{number}.wav,{values[number % 2]}")
     write(tmp_path / "table.csv", "\n".join(rows))
     assert found(tmp_path).label == label
+
+
+def test_a_stream_may_have_more_states_than_two_if_the_positive_one_is_named(tmp_path):
+    state = np.array(["NORMAL", "BROKEN", "RECOVERING"])[np.arange(3_000) // 50 % 6 % 3]
+    pd.DataFrame({
+        "time": pd.date_range("2026-01-01", periods=3_000, freq="1min"),
+        "speed": np.arange(3_000) % 7.5,
+        "state": state,
+    }).to_csv(tmp_path / "pump.csv", index=False)  # fmt: skip
+    assert found(tmp_path / "pump.csv", label="state") is None
+    discovery = found(tmp_path / "pump.csv", label="state", positive="BROKEN")
+    # Runs of 50 samples; each third of the 60 runs is broken.
+    assert any("20 events" in note for note in discovery.notes)
+    assert discovery.notes[-1] == "samples whose `state` is `NORMAL`, `RECOVERING` count as healthy"
