@@ -87,8 +87,9 @@ def _sum_of_leaves(tables: _Tables, features: tf.Tensor) -> tf.Tensor:
     turns = tf.reshape(paths, [paths.shape[0] * tables.trees_a_byte, -1])
     turns = tf.pad(turns, [[0, _BITS - turns.shape[0]], [0, 0]])
     leaf = tf.reshape(_as_bytes(_transposed(turns)), [_BITS, num_groups, num_bytes])
-    leaf = tables.starts + tf.cast(leaf, tf.int32)
-    return tf.reshape(tf.reduce_sum(tf.gather(tables.leaves, leaf), axis=1), [-1])
+    leaf = tf.expand_dims(tables.starts + tf.cast(leaf, tf.int32), -1)
+    # For single numbers `gather_nd` takes two thirds of the time of `gather`.
+    return tf.reshape(tf.reduce_sum(tf.gather_nd(tables.leaves, leaf), axis=1), [-1])
 
 
 def _bins(tables: _Tables, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
