@@ -86,9 +86,11 @@ def find_hidden_group(
 
 def _patterns(texts: pd.Series) -> Iterator[str]:
     """Yields expressions for all but the last parts of the texts."""
-    last = texts.dropna().str.extract(rf"([{_SEPARATORS}])[^{_SEPARATORS}]+$")[0]
-    if last.notna().mean() >= _MATCHING:
-        mark = str(last.mode()[0])
+    last = texts.dropna().str.extract(rf"([{_SEPARATORS}])([^{_SEPARATORS}]+)$")
+    # After a blank only a number identifies: `Los Angeles Airport` is a name of several words.
+    is_part = (last[0] != " ") | last[1].str.contains(r"\d", na=False)
+    if (last[0].notna() & is_part).mean() >= _MATCHING:
+        mark = str(last[0].mode()[0])
         escaped = re.escape(mark) if mark != " " else " "
         for num_parts in range(1, _MAX_PARTS + 1):
             yield rf"^(.+){f'{escaped}[^{escaped}]+' * num_parts}$"

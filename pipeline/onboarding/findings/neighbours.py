@@ -10,6 +10,7 @@ from pipeline.onboarding.profile.table import Column
 
 _ALIKE = 0.3  # correlation of neighbours, or their agreement corrected for chance
 _MIN_ALIKE_SHARE = 0.3  # of the columns; a file may also be sorted by one or two of them
+_MIN_MEASURED = 3  # columns; with fewer, categories count too
 _MIN_PAIRS = 30
 
 Bools = npt.NDArray[np.bool_]
@@ -21,7 +22,8 @@ def are_neighbours_alike(columns: Iterable[Column], sampled: Ints, positive: Boo
     """Tells whether neighbouring rows of one class are alike; None where that cannot be told.
 
     In a recording most columns of the next row are close to those of this one. In a file that
-    somebody sorted by the label, rows of one class are in no order.
+    somebody sorted by the label, rows of one class are in no order. Categories may still be the
+    same for many rows, as where the file was put together from departments.
 
     Args:
         columns: Measurements and categories.
@@ -30,18 +32,24 @@ def are_neighbours_alike(columns: Iterable[Column], sampled: Ints, positive: Boo
     """
     adjacent = (np.diff(sampled) == 1) & (positive[1:] == positive[:-1])
     judged = [column for column in columns if len(column.sample) and column.num_distinct >= 2]
+    measured = [column for column in judged if _is_measured(column)]
+    judged = measured if len(measured) >= _MIN_MEASURED else judged
     if int(adjacent.sum()) < _MIN_PAIRS or not judged:
         return None
     alike = [
         (
             _correlation(column.sample, adjacent, positive)
-            if column.is_number and column.num_distinct > 2
+            if _is_measured(column)
             else _agreement(column.codes, adjacent, positive)
         )
         >= _ALIKE
         for column in judged
     ]
     return float(np.mean(alike)) >= _MIN_ALIKE_SHARE
+
+
+def _is_measured(column: Column) -> bool:
+    return column.is_number and column.num_distinct > 2
 
 
 def _correlation(numbers: Floats, adjacent: Bools, positive: Bools) -> float:

@@ -30,6 +30,7 @@ def _find(texts: list[str], *, alike: bool = True, positive=HAS_FAULT) -> Hidden
         ("phon_R01_S{:02d}_{}", "phon_R01_S00"),
         ("S{:02d}-{}", "S00"),
         ("rat{:02d}trial{}", "rat00"),
+        ("rat {:02d} {}", "rat 00"),
     ],
 )
 def test_the_person_is_what_stands_before_the_number_of_a_recording(written, part):
@@ -68,3 +69,11 @@ def test_serial_numbers_hide_no_group():
     assert _find(texts) is None
     # The numbers after a prefix go on, and rows of one prefix are not alike.
     assert _find([f"L{n // 6}-{n}" for n in range(len(PERSON))], alike=False) is None
+
+
+def test_names_of_several_words_hide_no_group():
+    words = [
+        f"attack on town {chr(97 + a % 26)}{a} {'ab'[b % 2]}"
+        for a, b in zip(PERSON, RECORDING, strict=True)
+    ]
+    assert _find(words) is None

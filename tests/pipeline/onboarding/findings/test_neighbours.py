@@ -43,6 +43,13 @@ def test_categories_that_stay_for_many_rows_are_alike(length, expected):
     assert _alike(_column("program", programs, "text")) is expected
 
 
+def test_measurements_in_no_order_decide_whatever_the_categories():
+    shifts = [np.repeat(np.arange(ROWS // 20), 20).astype(str).astype(object)] * 3
+    texts = [_column(f"shift{n}", values, "text") for n, values in enumerate(shifts)]
+    assert _alike(*texts, *(_column(f"s{n}", _noise(n)) for n in range(3))) is False
+    assert _alike(*texts, *(_column(f"s{n}", _noise(n)) for n in range(2))) is True
+
+
 def test_missing_values_are_no_neighbours():
     values = _walk(4)
     values[::5] = np.nan
