@@ -13,6 +13,7 @@ from measuring.events import names
 
 Form = Literal["files", "long", "stream", "rows"]
 Media = Literal["table", "audio", "image"]
+RateUnit = Literal["s", "ms", "us", "ns", "Hz", "kHz", "MHz", "GHz"]
 Column = Annotated[str, Field(min_length=1)]
 
 # Columns of the assembled table, beside those of the channels, the label and the context.
@@ -107,6 +108,19 @@ class RowsOfFile(JsonValue):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class HeaderRate(JsonValue):
+    """The sampling rate or interval that lines before the table of a CSV file state.
+
+    Attributes:
+        name: What is before the number, such as `Sample Interval`, or above it.
+        unit: Unit of numbers without one; that of a time makes them intervals.
+    """
+
+    name: Column
+    unit: RateUnit
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Recordings(JsonValue):
     """How raw files become a table with one row for each recording, or for each window of it.
 
@@ -133,6 +147,10 @@ class Recordings(JsonValue):
         time_column: Column of the samples' times; without one, samples are equidistant. Irregular
             times are interpolated to their median period; in gaps of more than three samples the
             signal is missing.
+        index_column: Column that numbers the samples by whole numbers in steps of 1, such as
+            `cycle`, in place of `time_column`. It shows gaps and wrong orders, and is no time: it
+            gives no rate.
+        header_rate: Where the lines before the table of a CSV file state its sampling rate.
         channels: Columns of the samples; by default the numeric columns without another role that
             vary within a recording, and for `stream` all of them.
         window: Windows to cut recordings into; required for `stream`.
@@ -152,6 +170,8 @@ class Recordings(JsonValue):
     label_from: Literal["folder"] | None = None
     label_pattern: str | None = None
     time_column: Column | None = None
+    index_column: Column | None = None
+    header_rate: HeaderRate | None = None
     channels: tuple[Column, ...] = ()
     window: Window | None = None
     events: str | None = None
@@ -179,7 +199,9 @@ class Recordings(JsonValue):
         self._check_label()
         self._check_form()
         self._check_media()
-        taken = [name for name in self.channels if name in (*OWN_COLUMNS, self.time_column)]
+        if self.time_column is not None and self.index_column is not None:
+            raise ValueError("has `time_column` and `index_column`; keep the times")
+        taken = [name for name in self.channels if name in (*OWN_COLUMNS, self.order_column)]
         if taken:
             raise ValueError(f"`channels` names `{taken[0]}`, which has another role; remove it")
         if len(set(self.channels)) < len(self.channels):
@@ -201,6 +223,8 @@ class Recordings(JsonValue):
             "rows": self.form != "rows",
             "id_column": self.form == "rows",
             "time_column": self.form == "rows",
+            "index_column": self.form == "rows",
+            "header_rate": self.form in ("rows", "long") or self.id_is_column,
             "window": self.form == "rows",
             "from_path": self.form != "files",
         }
@@ -239,7 +263,7 @@ class Recordings(JsonValue):
             return
         if self.form != "files":
             raise ValueError(f"media `{self.media}` needs form `files`, got `{self.form}`")
-        for name in ("time_column", "channels", "window"):
+        for name in ("time_column", "index_column", "header_rate", "channels", "window"):
             if getattr(self, name):
                 raise ValueError(f"`{name}` does not go with media `{self.media}`; remove it")
         if self.has_label_column:
@@ -252,6 +276,16 @@ class Recordings(JsonValue):
     def has_label_column(self) -> bool:
         """Whether the label is a column of the raw files."""
         return not (self.labels or self.label_from or self.label_pattern or self.events)
+
+    @property
+    def order_column(self) -> str | None:
+        """Column that orders the samples: of their times, or of their numbers."""
+        return self.time_column or self.index_column
+
+    @property
+    def id_is_column(self) -> bool:
+        """Whether a table holds several recordings, told apart by a column."""
+        return self.form != "files" and self.id_column is not None
 
     @property
     def bytes_column(self) -> str:
@@ -287,7 +321,7 @@ def check_recordings(recordings: Recordings, label: str) -> None:
     roles = dict.fromkeys(OWN_COLUMNS, "is added by the assembly of recordings")
     roles |= dict.fromkeys(recordings.channels, "is one of data.recordings.channels")
     roles |= dict.fromkeys(recordings.from_path, "is one of data.recordings.from_path")
-    for key in ("id_column", "time_column", "bytes_column"):
+    for key in ("id_column", "time_column", "index_column", "bytes_column"):
         roles[getattr(recordings, key) or ""] = f"is data.recordings.{key}"
     if label in roles:
         raise ValueError(

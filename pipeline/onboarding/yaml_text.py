@@ -201,7 +201,7 @@ def _recordings(origin: Origin, folder: Path) -> Iterator[str]:
     yield "  recordings:"
     for field in dataclasses.fields(origin.recordings):
         value = getattr(origin.recordings, field.name)
-        if field.name in ("window", "rows") and value is not None:
+        if field.name in ("window", "rows", "header_rate") and value is not None:
             yield f"    {field.name}: {flow_options(value)}"
         elif field.name == "from_path":
             yield from _from_path(value)

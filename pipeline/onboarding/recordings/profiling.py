@@ -52,8 +52,12 @@ def profile_recordings(
     formats = find_raw_formats(discovery, reading)
     discovery = replace(
         discovery,
-        recordings=replace(discovery.recordings, time_column=formats.time_column)
-        if formats.time_column
+        recordings=replace(
+            discovery.recordings,
+            time_column=formats.time_column,
+            header_rate=formats.header_rate,
+        )
+        if formats.time_column or formats.header_rate
         else discovery.recordings,
         data={**discovery.data, **formats.data},
         notes=(*discovery.notes, *formats.notes),

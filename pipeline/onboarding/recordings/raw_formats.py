@@ -21,6 +21,7 @@ from pipeline.onboarding.profile.sentinels import find_sentinels, sentinel_marks
 from pipeline.onboarding.profile.table import ReadOptions, check_spellings_of_names
 from pipeline.onboarding.profile.text_facts import TextFacts
 from pipeline.onboarding.profile.words import quoted
+from pipeline.onboarding.recordings.header_rates import find_header_rate
 from pipeline.reading import times
 from pipeline.reading.files import csv_header, encodings, sources
 from pipeline.reading.files.pieces import format_of
@@ -30,6 +31,7 @@ from pipeline.reading.recordings.evidence.listing import has_rows
 from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of
 from pipeline.reading.recordings.raw.stamps import time_unit
+from pipeline.recording_options import HeaderRate
 
 # The last word of a name or its unit, or in brackets.
 _LONG_UNIT = re.compile(
@@ -48,12 +50,14 @@ class RawFormats:
         notes: What was found, in words.
         units: Channel to unit, from a row of units.
         time_column: The first column, if only its unit says that it has times.
+        header_rate: Where the lines before the tables state the sampling rate.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     time_column: str | None = None
+    header_rate: HeaderRate | None = None
 
 
 def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
@@ -76,7 +80,7 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     block = find_common_block([file for file in files if _format(file) == "csv"])
     found = _layout(probes, block)
     layout = found.layout
-    if discovery.recordings.form == "files" and discovery.recordings.time_column is None:
+    if discovery.recordings.form == "files" and discovery.recordings.order_column is None:
         time = _time_by_unit(probes[0], found)
         discovery = replace(discovery, recordings=replace(discovery.recordings, time_column=time))
     time = discovery.recordings.time_column
@@ -93,12 +97,24 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
         data["skip_rows"] = layout.skip_rows
         data |= {"header": layout.header} if layout.header else {}
         notes.append(_block_note(block))
+    header_rate = None
+    if block is not None and time is None and discovery.recordings.form in ("files", "stream"):
+        decimal = discovery.data.get("decimal", ".")
+        table = next(file for file in files if _format(file) == "csv")
+        header_rate, words = find_header_rate(table, layout, decimal)
+        notes += words
     if layout.units_row:
         data["units_row"] = True
         notes.append("the row after the header holds units")
     if columns:
         data["columns"] = columns
-    return RawFormats(data=data, notes=tuple(notes), units=found.units, time_column=time)
+    return RawFormats(
+        data=data,
+        notes=tuple(notes),
+        units=found.units,
+        time_column=time,
+        header_rate=header_rate,
+    )
 
 
 def _time_by_unit(file: str, found: FoundLayout) -> str | None:

@@ -137,7 +137,7 @@ class Survey:
         request = self._request
         roles = decide_roles(self._probes, request.data, request.options, request.label_column)
         _check_roles(roles, self._probes, request)
-        _check_unit(roles.time, self._probes, request.data)
+        _check_unit(request.options.time_column, self._probes, request.data)
         return roles
 
     @cached_property
@@ -180,7 +180,8 @@ class Survey:
         if options.media != "table":
             return options.media == "audio"
         given = [*self.roles.texts, *self._labeller.types]
-        return options.time_column is not None or any(map(is_rate_name, given))
+        has_stated = options.header_rate is not None or any(map(is_rate_name, given))
+        return options.time_column is not None or has_stated
 
     @cached_property
     def offsets(self) -> Offsets:
@@ -227,7 +228,8 @@ def _check_roles(roles: Roles, probes: Sequence[pa.RecordBatch], request: Reques
     names = list(dict.fromkeys(name for probe in probes for name in probe.schema.names))
     wanted = {
         "data.recordings.id_column": request.options.id_column if request.is_grouped else None,
-        "data.recordings.time_column": roles.time,
+        "data.recordings.time_column": request.options.time_column,
+        "data.recordings.index_column": request.options.index_column,
         "label.column": request.label_column,
     }
     wanted |= {f"data.recordings.channels ({name})": name for name in roles.channels}

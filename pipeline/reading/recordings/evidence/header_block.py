@@ -31,6 +31,10 @@ _REMARKS = {"comment", "comments", "remark", "remarks", "note", "notes"}
 _SENTENCE = re.compile(r"[:=*]")
 
 
+# Names of columns, and the texts of a row of units.
+_Named = tuple[tuple[str, ...], Sequence[str]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableStart:
     """Where the table of a CSV file starts.
@@ -176,6 +180,18 @@ def _above(
     """
     first_line = above[0].strip()[:40] if above else ""
     used = max((n + 1 for row in rows for n, cell in enumerate(row) if cell), default=1)
+    known = _of_logger(above, len(rows[0]), delimiter) or _with_values(
+        above, used, len(rows[0]), delimiter
+    )
+    if known is not None:
+        names, texts = known
+        return TableStart(
+            names=names,
+            skip_rows=places[-1],
+            header=names,
+            units=_units(names, texts),
+            first_line=first_line,
+        )
     for number in _candidates(above, delimiter):
         line = above[number]
         names = _names(_cells(_MARK.sub("", line, count=1), delimiter), used, len(rows[0]))
@@ -191,6 +207,39 @@ def _above(
             first_line=first_line,
         )
     return TableStart(names=(), skip_rows=places[-1], first_line=first_line)
+
+
+def _of_logger(above: Sequence[str], size: int, delimiter: str) -> _Named | None:
+    """Returns names and units of Campbell Scientific's TOA5, which has four lines before the rows.
+
+    They are about the station, the names, their units, and how values were aggregated.
+    """
+    rows = [_cells(line, delimiter) for line in above]
+    if len(rows) != 4 or rows[0][:1] != ["TOA5"] or {*map(len, rows[1:])} != {size}:
+        return None
+    names = _names(rows[1], size, size)
+    return (names, rows[2]) if names else None
+
+
+def _with_values(above: Sequence[str], used: int, size: int, delimiter: str) -> _Named | None:
+    """Returns names and units of a line that has names of values too, which are in the next line.
+
+    Such as Rigol's `X,CH1,Start,Increment` above `Sequence,Volt,-1.0,1e-6`.
+
+    Args:
+        above: The lines above the rows that are not blank.
+        used: Columns in which rows have values.
+        size: Fields of a row.
+        delimiter: What divides fields.
+    """
+    if len(above) < 2:
+        return None
+    names, values = (_cells(line.rstrip(delimiter + " "), delimiter) for line in above[-2:])
+    are_units = used < len(names) == len(values) and not any(map(is_value, values[:used]))
+    if not are_units or not all(map(is_value, values[used:])) or any(map(is_value, names)):
+        return None
+    own = (*names[:size], *(f"unnamed_{place}" for place in range(len(names), size)))
+    return (own, values[:used]) if all(own) and len({*own}) == len(own) else None
 
 
 def _candidates(above: Sequence[str], delimiter: str) -> list[int]:

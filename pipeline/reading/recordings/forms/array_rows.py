@@ -13,9 +13,9 @@ from pipeline.reading.files.pieces import suffix_of
 from pipeline.reading.recordings.beside.labels import read_row_labels
 from pipeline.reading.recordings.evidence.labels import is_named_as_label, label_column
 from pipeline.reading.recordings.evidence.listing import read_frame
-from pipeline.reading.recordings.evidence.smoothness import MIN_SAMPLES, are_samples
 from pipeline.reading.recordings.forms.request import DEFAULT_LABEL, MANY_FILES, Discovery
 from pipeline.reading.recordings.forms.rows import MIN_RECORDINGS, RowsRequest, labels_in
+from pipeline.reading.recordings.forms.smoothness import MIN_SAMPLES, are_samples
 from pipeline.reading.recordings.raw.arrays import Array, load_arrays
 from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.rows.array_parts import parts_of

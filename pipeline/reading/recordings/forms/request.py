@@ -143,7 +143,7 @@ class Request:
             media=media,
             labels=table.path,
             id_column=table.id_column,
-            **self._axes(media, files, label),
+            **self._axes(media, files, label, notes),
         )
         classes = Counter(frame[label].dropna().map(series.label_text))
         return self.found(files, recordings, label, classes, notes)
@@ -157,7 +157,7 @@ class Request:
         label = self.label or DEFAULT_LABEL
         notes += _split_notes(files, self.listing.base)
         by_folder = label_evidence.folder_classes(files, self.listing.base)
-        axes = self._axes(media, files, label)
+        axes = self._axes(media, files, label, notes)
         if by_folder is not None:
             whose = "a folder's" if by_folder.pattern else "the folder's"
             notes.append(f"{whose} name is the label: {listed(by_folder.classes)}")
@@ -185,14 +185,18 @@ class Request:
         recordings = Recordings(form="files", media=media, label_pattern=pattern, **axes)
         return self.found(files, recordings, label, classes, notes)
 
-    def _axes(self, media: Media, files: Sequence[str], label: str) -> dict[str, Any]:
-        """The column of times of files with tables of samples."""
+    def _axes(
+        self, media: Media, files: Sequence[str], label: str, notes: list[str]
+    ) -> dict[str, Any]:
+        """The column of times, or of numbers, of files with tables of samples."""
         if media != "table" or files[0] not in self.listing.tables:
             return {}
-        time = series.time_column(read_frame(files[0]), (label,))
-        if time is not None:
-            _check_one_clock(files, time)
-        return {"time_column": time}
+        frame = read_frame(files[0])
+        time = series.time_column(frame, (label,))
+        if time is None:
+            return {}
+        _check_one_clock(files, time)
+        return order_options(frame, time, notes)
 
     def found(
         self,
@@ -220,6 +224,20 @@ class Request:
             data=decimal,
             notes=tuple(notes),
         )
+
+
+def order_options(frame: pd.DataFrame, time: str | None, notes: list[str]) -> dict[str, Any]:
+    """Returns the option of the column that orders the samples; a note says if it is no time.
+
+    Args:
+        frame: The rows of one recording.
+        time: The column, if there is one.
+        notes: What was found, in words.
+    """
+    order = series.order_of(None if time is None else frame[time])
+    if "index_column" in order:
+        notes.append(series.index_note(order["index_column"]))
+    return order
 
 
 def _check_one_clock(files: Sequence[str], time: str) -> None:

@@ -17,8 +17,19 @@ from pipeline.reading.recordings.evidence.streams import (
     series_of_labels,
     stream_note,
 )
-from pipeline.reading.recordings.forms.request import DEFAULT_LABEL, Discovery, Request
+from pipeline.reading.recordings.forms.request import (
+    DEFAULT_LABEL,
+    Discovery,
+    Request,
+    order_options,
+)
+from pipeline.reading.recordings.forms.window_choice import choose_window
 from pipeline.recording_options import Recordings
+
+_SAMPLES_AS_SECONDS = (
+    "one sample counts as 1 s in delays and false alarms an hour; for real ones, write a column of "
+    "times in s, or the rate in Hz as the column `fs`"
+)
 
 
 class StreamForms(Request):
@@ -38,8 +49,12 @@ class StreamForms(Request):
         )
         positive = self.positive or series.rarest(classes)
         channels = series.channels_of(frames[0], (label, time))
-        streams = [series_of_labels(frame, label, time, positive) for frame in frames]
-        choice = series.choose_window(streams)
+        order = order_options(frames[0], time, notes)
+        clock = order.get("time_column")
+        if "index_column" in order:
+            notes.append(_SAMPLES_AS_SECONDS)
+        streams = [series_of_labels(frame, label, clock, positive) for frame in frames]
+        choice = choose_window(streams)
         num_events = sum(len(stream.events) for stream in streams)
         notes = [
             stream_note(streams, channels),
@@ -50,7 +65,7 @@ class StreamForms(Request):
         if len(classes) > 2:
             others = ", ".join(f"`{name}`" for name in sorted(classes) if name != positive)
             notes.append(f"samples whose `{label}` is {others} count as healthy")
-        recordings = Recordings(form="stream", time_column=time, window=choice.window)
+        recordings = Recordings(form="stream", window=choice.window, **order)
         discovery = self.found(files, recordings, label, classes, notes)
         return replace(discovery, rate_hz=choice.rate_hz)
 
@@ -75,7 +90,7 @@ class StreamForms(Request):
             series_of_events(frame, time, intervals[rows])
             for frame, rows in zip(frames, own, strict=True)
         ]
-        choice = series.choose_window(streams)
+        choice = choose_window(streams)
         recordings = Recordings(
             form="stream", time_column=time, events=events, window=choice.window
         )
@@ -84,6 +99,9 @@ class StreamForms(Request):
             f"{count(len(intervals), 'event')} in {events}",
             *choice.reasons,
         ]
+        if series.numbers_rows(frames[0][time]):
+            notes.append(f"the events are given by `{time}`, which numbers the samples: it is read "
+                         f"as the time. {_SAMPLES_AS_SECONDS}")  # fmt: skip
         label = self.label or DEFAULT_LABEL
         discovery = self.found(files, recordings, label, {}, notes)
         return replace(discovery, positive="1", rate_hz=choice.rate_hz)

@@ -13,7 +13,7 @@ from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence import long_tables, series
 from pipeline.reading.recordings.evidence.labels import TableOfLabels
 from pipeline.reading.recordings.evidence.listing import read_frame
-from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery
+from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery, order_options
 from pipeline.reading.recordings.forms.streams import StreamForms, has_events, same_file
 from pipeline.reading.recordings.raw.listing import probes_of
 from pipeline.recording_options import Recordings
@@ -115,7 +115,7 @@ class TableForms(StreamForms):
                 f"`{label}` is constant in each file; `--rows examples` takes rows as examples"
             )
             classes = Counter(series.label_text(frame[label].iloc[0]) for frame in frames)
-            recordings = Recordings(form="files", time_column=time)
+            recordings = Recordings(form="files", **order_options(frames[0], time, notes))
             return self.found(files, recordings, label, classes, notes)
         return self.of_streams(files, frames, label, time, notes)
 
@@ -168,8 +168,12 @@ class TableForms(StreamForms):
             self._check_no_pairs(frame, own)
             return None
         name, time = axes
+        order = series.order_of(frame[frame[name] == frame[name].dropna().iloc[0]][time])
+        what = "the time" if "time_column" in order else "the number"
         notes = [f"a long table: `{name}` names {frame[name].nunique():,} recordings, `{time}` is "
-                 "the time of each sample"]  # fmt: skip
+                 f"{what} of each sample"]  # fmt: skip
+        if "index_column" in order:
+            notes.append(series.index_note(time))
         if beside is not None and self.labels is not None:
             ids = set(frame[name].dropna().astype(str))
             if label_evidence.match_ids(self.labels, beside, ids, name) is None:
@@ -177,14 +181,12 @@ class TableForms(StreamForms):
             label = label_evidence.label_column(
                 beside, wanted=self.label, not_label=(name,), where=self.labels
             )
-            recordings = Recordings(
-                form="long", id_column=name, time_column=time, labels=self.labels
-            )
+            recordings = Recordings(form="long", id_column=name, labels=self.labels, **order)
             classes = Counter(beside[label].dropna().map(series.label_text))
             return self.found(files, recordings, label, classes, notes)
         if own is None or frame.groupby(name)[own].nunique().max() > 1:
             return None
-        recordings = Recordings(form="long", id_column=name, time_column=time)
+        recordings = Recordings(form="long", id_column=name, **order)
         firsts = frame.groupby(name)[own].first()
         notes.append(f"`{own}` is constant in each; `--rows examples` takes rows as examples")
         return self.found(files, recordings, own, Counter(firsts.map(series.label_text)), notes)

@@ -10,9 +10,9 @@ from common.errors import InputError
 from pipeline.reading.files.csv_header import is_value, trimmed
 from pipeline.reading.files.pieces import TEXT_SUFFIXES, open_stream, suffix_of
 from pipeline.reading.recordings.evidence.labels import MAX_CLASSES
-from pipeline.reading.recordings.evidence.smoothness import MIN_SAMPLES, are_samples
 from pipeline.reading.recordings.forms.request import DEFAULT_LABEL, MANY_FILES, Discovery
 from pipeline.reading.recordings.forms.rows import MIN_RECORDINGS, RowsRequest, labels_in
+from pipeline.reading.recordings.forms.smoothness import MIN_SAMPLES, are_samples
 from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.rows.recordings import read_rows
 from pipeline.reading.recordings.rows.rows_file import label_texts

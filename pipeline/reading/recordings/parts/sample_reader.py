@@ -16,7 +16,7 @@ from pipeline.reading.recordings.labelling import positive_samples
 from pipeline.reading.recordings.parts.job import Item, Job, Part
 from pipeline.reading.recordings.parts.ranges import read_slices, take_labels
 from pipeline.reading.recordings.raw import media, tables
-from pipeline.reading.recordings.raw.clock import UnusableError, at_rate
+from pipeline.reading.recordings.raw.clock import UnusableError, at_rate, without_clock
 from pipeline.reading.recordings.raw.columns import Columns, join_columns, read_columns
 from pipeline.reading.recordings.raw.groups import (
     Group,
@@ -26,6 +26,7 @@ from pipeline.reading.recordings.raw.groups import (
     take_rate,
     usable_samples,
 )
+from pipeline.reading.recordings.raw.header_rate import STATED_RATE, stated_rate
 from pipeline.reading.recordings.recording import BadRecording, Recording
 from pipeline.reading.recordings.rows.recordings import read_recordings
 from pipeline.recording_options import RowsOfFile
@@ -120,7 +121,7 @@ class SampleReader:
 
     @property
     def _time_and_label(self) -> tuple[str, ...]:
-        return tuple(n for n in (self._job.options.time_column, self._job.label_column) if n)
+        return tuple(n for n in (self._job.options.order_column, self._job.label_column) if n)
 
     def _read_block(self, part: Part) -> Iterator[Recording | BadRecording]:
         columns = read_slices(self._folder, part.slices or {})
@@ -141,7 +142,13 @@ class SampleReader:
     def _recording(self, group: Group, item: Item, *, has_dates: bool) -> Recording:
         job, row = self._job, item.row
         samples = usable_samples(group, is_stream=job.options.form == "stream")
-        constants, rate_hz = take_rate(group.constants, _rate_texts(row), clock_hz=samples.rate_hz)
+        if job.options.index_column is not None:
+            samples = without_clock(samples, job.options.index_column)
+        constants, rate_hz = take_rate(
+            group.constants,
+            _rate_texts(row) | self._header_rate(item),
+            clock_hz=samples.rate_hz,
+        )
         samples = at_rate(replace(samples, rate_hz=rate_hz), job.nominal_hz)
         label, label_column = row.label, job.label_column
         if label_column is not None and job.options.form != "stream":
@@ -162,6 +169,13 @@ class SampleReader:
             context=self._typed(constants) | _without_rate(row),
             counts=counts,
         )
+
+    def _header_rate(self, item: Item) -> dict[str, str | None]:
+        """The rate that the lines before a table state, as if a column had it."""
+        stated = self._job.options.header_rate
+        if stated is None:
+            return {}
+        return {STATED_RATE: repr(stated_rate(item.path, self._job.data, stated))}
 
     def _typed(self, constants: dict[str, str | None]) -> dict[str, Any]:
         typed = {}
@@ -191,9 +205,10 @@ class SampleReader:
 
 
 def _check_columns(columns: Columns, job: Job) -> None:
-    time_column, label_column = job.options.time_column, job.label_column
-    if time_column is not None and columns.times_s is None:
-        raise UnusableError(f"it has no column `{time_column}` with the times")
+    order, label_column = job.options.order_column, job.label_column
+    if order is not None and columns.times_s is None:
+        what = "times" if job.options.time_column else "numbers of the samples"
+        raise UnusableError(f"it has no column `{order}` with the {what}")
     if label_column is not None and label_column not in columns.texts:
         raise UnusableError(f"it has no column `{label_column}` with the label")
 

@@ -106,6 +106,25 @@ def _check_present(times_s: Floats) -> None:
         )
 
 
+def without_clock(samples: Samples, name: str) -> Samples:
+    """Returns samples that were ordered by their numbers, which are no times.
+
+    Args:
+        samples: With the numbers as times.
+        name: The column of the numbers.
+
+    Raises:
+        UnusableError: The numbers do not rise by 1.
+    """
+    step = 1 / samples.rate_hz if samples.rate_hz else 1.0
+    if abs(step - 1) > RATE_TOLERANCE:
+        raise UnusableError(
+            f"the numbers of its samples in `{name}` rise by {step:g}; expected 1. If they are "
+            "times, name the column in `time_column`"
+        )
+    return replace(samples, times_s=None, rate_hz=None)
+
+
 def over_midnight(samples: Samples) -> Samples:
     """Returns the samples with times of day that go on after midnight, where they begin again.
 

@@ -27,6 +27,13 @@ _ROW_NUMBER = re.compile(
     r"|unnamed[:_ ]*\d+(_level_\d+)?|__index_level_\d+__|index|idx|row[_ ]?(no|number|id|index)?",
     re.IGNORECASE,
 )
+# Names of the number of a sample, and of channels: many rows tell them apart.
+_SAMPLE_NUMBER = re.compile(
+    r"i|n|nr|no|x|seq|sequence"
+    r"|(sample|record|cycle|step|tick|point|scan|rec)s?[_ ]?(nr?|no|num|number|id|index)?",
+    re.IGNORECASE,
+)
+_MANY_ROWS = 8
 
 
 class Fault(NamedTuple):
@@ -113,7 +120,7 @@ def decide_roles(
         label: The label column if it is in these files.
     """
     names = list(dict.fromkeys(name for probe in probes for name in probe.schema.names))
-    others = {options.time_column, options.id_column, label}
+    others = {options.order_column, options.id_column, label}
     open_names = [name for name in names if name not in others]
     numeric = [name for name in open_names if any(_is_numeric(p, name, data) for p in probes)]
     varying = {
@@ -121,6 +128,9 @@ def decide_roles(
     }
     is_stream = options.form == "stream"
     no_channels = {name for name in numeric if _is_row_number(probes, name, data)}
+    numbers = {name for name in numeric if _is_sample_number(probes, name, data)}
+    if {*numeric} & varying - numbers - no_channels:  # others remain
+        no_channels |= numbers
     if not options.channels and options.time_column:
         no_channels |= other_clocks(probes, numeric, options.time_column, data)
     channels = options.channels or tuple(
@@ -131,7 +141,7 @@ def decide_roles(
     return Roles(
         channels=channels,
         texts=tuple(dict.fromkeys(texts)),
-        time=options.time_column,
+        time=options.order_column,
         left_out=tuple(n for n in open_names if n in varying and n not in channels),
     )
 
@@ -142,8 +152,17 @@ def _is_row_number(probes: Sequence[pa.RecordBatch], name: str, data: Data) -> b
     Such a column is what pandas writes of its index. As a channel, it would tell a model where in
     the person's own table the recording was.
     """
-    if not _ROW_NUMBER.fullmatch(name):
-        return False
+    return _ROW_NUMBER.fullmatch(name) is not None and _rises_by_1(probes, name, data)
+
+
+def _is_sample_number(probes: Sequence[pa.RecordBatch], name: str, data: Data) -> bool:
+    """Tells whether a column numbers the samples, as those of loggers do."""
+    num_rows = min((probe.num_rows for probe in probes if name in probe.schema.names), default=0)
+    is_named = num_rows >= _MANY_ROWS and _SAMPLE_NUMBER.fullmatch(name) is not None
+    return is_named and _rises_by_1(probes, name, data)
+
+
+def _rises_by_1(probes: Sequence[pa.RecordBatch], name: str, data: Data) -> bool:
     roles = Roles(channels=(name,), texts=())
     own = [read_columns(probe, roles, data).channels.get(name) for probe in probes]
     return all(bool((np.diff(values) == 1).all()) for values in own if values is not None)

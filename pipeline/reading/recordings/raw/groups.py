@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.reading.recordings.raw import clock
 from pipeline.reading.recordings.raw.clock import Samples, UnusableError
 from pipeline.reading.recordings.raw.columns import Columns, Fault
+from pipeline.reading.recordings.raw.header_rate import STATED_RATE
 from pipeline.recording_options import RATE
 
 Ints = NDArray[np.int64]
@@ -21,7 +22,7 @@ Ints = NDArray[np.int64]
 _MAX_RATE_CHANGE = 0.25
 # Names under which files and tables give the sampling rate.
 _RATE_NAMES = {RATE, "fs", "sr", "fs_hz", "rate_hz", "sampling_rate", "sample_rate", "samplerate",
-               "sampling_frequency"}  # fmt: skip
+               "sampling_frequency", STATED_RATE}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

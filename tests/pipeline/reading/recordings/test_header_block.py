@@ -62,10 +62,30 @@ def test_a_row_of_units_is_no_row_of_names(above, skip_rows, units):
     assert (start.skip_rows, start.units) == (skip_rows, units)
 
 
+def test_a_line_may_have_names_of_values_too_as_rigols_files_do():
+    above = ["X,CH1,Start,Increment,", "Sequence,Volt,-1.0,1e-6,"]
+    start = start_of([*above, *ROWS])
+    assert (start.skip_rows, start.header) == (2, ("X", "CH1"))
+    assert start.units == {"CH1": "V"}
+    longer = start_of([*above, *(f"{row},," for row in ROWS)])
+    assert longer.header == ("X", "CH1", "Start", "Increment")
+
+
+def test_four_lines_of_a_campbell_logger_have_names_and_units():
+    above = [
+        '"TOA5","CR1000","plant 3","1234"',
+        '"TIMESTAMP","Temp_Avg"',
+        '"TS","Deg C"',
+        '"","Avg"',
+    ]
+    start = start_of([*above, *ROWS])
+    assert (start.skip_rows, start.header) == (4, ("TIMESTAMP", "Temp_Avg"))
+
+
 @pytest.mark.parametrize(
     "above",
     [
-        ["X,CH1,Start,Increment", "Sequence,Volt,-1.0,1e-6"],  # a value
+        ["X,CH1,Start,Increment", "Sequence,Volt,-1.0,none"],  # names of more than the columns
         ["Model,X", "t,x,y,z"],  # more names than columns
         ["Model,X", "t"],  # fewer: R does not name its numbers of rows
         ["Model,X", "x,x"],

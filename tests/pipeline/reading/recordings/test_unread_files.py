@@ -37,7 +37,7 @@ def test_lines_about_the_recording_before_the_names_are_skipped(tmp_path, lines,
 
 
 def test_lines_about_the_recording_without_names_of_columns_are_refused(tmp_path):
-    write_files(tmp_path, ["X,CH1,Start,Increment", "Sequence,Volt,-1,1e-6", *ROWS])
+    write_files(tmp_path, ["Model,X", "1;2;3", *ROWS])
     with pytest.raises(InputError, match=r"begins with 2 lines .* no line with the names of"):
         find(tmp_path)
 

@@ -1,0 +1,80 @@
+"""The sampling rate that the lines before the tables of recordings state."""
+
+import re
+from pathlib import Path
+from typing import cast
+
+from pipeline.column_format import CsvLayout
+from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE, UnusableError
+from pipeline.reading.recordings.raw.header_rate import (
+    Stated,
+    known_unit,
+    numbers_in,
+    rate_of,
+    read_block,
+)
+from pipeline.recording_options import HeaderRate, RateUnit
+
+_SAMPLING = r"(sampl(e|es|ing)?|acquisition|scan|daq|adc|abtast)"
+_RATES = re.compile(rf"{_SAMPLING} ?(rate|freq|frequency|frequenz)|fs|samplerate")
+_INTERVALS = re.compile(
+    rf"{_SAMPLING} ?(interval|intervall|period|step|spacing)|(x |t |time |horizontal )?increment"
+    r"|xincr?|(time |x )(interval|step|spacing)|delta ?[xt]|d[xt]|interval"
+)
+# LabVIEW says so where samples are no samples of time.
+_OTHER_AXIS = re.compile(r"^\W*x[_ ]?dimension\W+(?!time)\w", re.IGNORECASE)
+_BRACKETS = re.compile(r"[\[({]\s*([^\])}]+)\s*[\])}]")
+
+
+def find_header_rate(
+    path: str, layout: CsvLayout, decimal: str
+) -> tuple[HeaderRate | None, tuple[str, ...]]:
+    """Returns where the lines before a table state the sampling rate, and what was found in words.
+
+    Args:
+        path: A CSV file.
+        layout: Its layout.
+        decimal: Its decimal mark.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    lines, delimiter = read_block(path, layout)
+    if any(map(_OTHER_AXIS.search, lines)):
+        return None, ()
+    rates = [
+        found for one in numbers_in(lines, delimiter, decimal) if (found := _rate(one)) is not None
+    ]
+    if not rates:
+        return None, ()
+    option, rate_hz = rates[0]
+    for other, other_hz in rates[1:]:
+        if abs(other_hz / rate_hz - 1) > RATE_TOLERANCE:
+            return None, (
+                f"not used: the lines before the table of {path} state two sampling rates, "
+                f"{rate_hz:g} Hz by `{option.name}` and {other_hz:g} Hz by `{other.name}`. Write "
+                "the right one as data.recordings.header_rate",
+            )
+    return option, (
+        f"`{option.name}` in the lines before the table gives the sampling rate of each file: "
+        f"{rate_hz:g} Hz in {Path(path).name}. Numbers without a unit are taken for {option.unit}",
+    )
+
+
+def _rate(stated: Stated) -> tuple[HeaderRate, float] | None:
+    """Returns the rate that a number means by its name; None if it has another meaning."""
+    match = _BRACKETS.search(stated.name)
+    bare = re.sub(r"[^a-z]+", " ", _BRACKETS.sub("", stated.name).lower()).strip()
+    words = bare.split(" ")
+    unit = known_unit(match[1]) if match else known_unit(words[-1]) if len(words) > 1 else ""
+    if unit and not match:
+        bare = " ".join(words[:-1])
+    is_rate = _RATES.fullmatch(bare) is not None
+    if not is_rate and not _INTERVALS.fullmatch(bare):
+        return None
+    try:
+        own = unit or ("Hz" if is_rate else "s")
+        option = HeaderRate(name=stated.name, unit=cast(RateUnit, own))
+        return option, rate_of(stated, option.unit)
+    except UnusableError:
+        return None  # such as an interval in V

@@ -1,0 +1,66 @@
+"""What `init` takes for the sampling rate in the lines before a table."""
+
+import pytest
+
+from pipeline.column_format import CsvLayout
+from pipeline.onboarding.recordings.header_rates import find_header_rate
+from pipeline.recording_options import HeaderRate
+
+ROWS = ["a,b", *(f"{place},{2 * place}" for place in range(12)), ""]
+
+
+def find(tmp_path, *above):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([*above, *ROWS]))
+    return find_header_rate(str(path), CsvLayout(skip_rows=len(above)), ".")
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "unit", "rate"),
+    [
+        ("Sample Interval,4.0e-9", "Sample Interval", "s", "2.5e+08 Hz"),
+        ("Sampling Rate: 1000 Hz", "Sampling Rate", "Hz", "1000 Hz"),
+        ("Delta_X,0.001,0.001", "Delta_X", "s", "1000 Hz"),
+        ("Sampling Interval (us),20", "Sampling Interval (us)", "us", "50000 Hz"),
+        ("SampleRate_kHz,8", "SampleRate_kHz", "kHz", "8000 Hz"),
+        ("fs=250", "fs", "Hz", "250 Hz"),
+    ],
+)
+def test_a_rate_or_an_interval_is_found_by_its_name(tmp_path, line, name, unit, rate):
+    option, [note] = find(tmp_path, "Model,X", line)
+    assert option == HeaderRate(name=name, unit=unit)
+    assert f"gives the sampling rate of each file: {rate} in a.csv" in note
+    assert note.endswith(f"Numbers without a unit are taken for {unit}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Record Length,1000",
+        "Vertical Scale,0.5",
+        "Horizontal Scale,1e-3",  # of a division of the screen
+        "Line frequency,50 Hz",
+        "Sample Interval,5 min",  # a unit that is not known here is not taken for s
+        "Sample Interval,5,min",
+        "Sampling Rate,0",
+        "Sampled by,7",
+    ],
+)
+def test_other_numbers_are_no_rates(tmp_path, line):
+    assert find(tmp_path, line) == (None, ())
+
+
+def test_two_rates_that_differ_are_not_used_and_said_so(tmp_path):
+    option, [note] = find(tmp_path, "Sample Rate,1000", "Sample Interval,0.002")
+    assert option is None
+    assert "state two sampling rates, 1000 Hz by `Sample Rate` and 500 Hz by" in note
+
+
+def test_two_words_for_one_rate_agree(tmp_path):
+    option, _ = find(tmp_path, "Sample Rate,1000", "Sample Interval,0.001")
+    assert option == HeaderRate(name="Sample Rate", unit="Hz")
+
+
+def test_steps_along_another_axis_than_time_are_no_intervals(tmp_path):
+    assert find(tmp_path, "X_Dimension,Frequency", "Delta_X,0.5") == (None, ())
+    assert find(tmp_path, "X_Dimension,Time", "Delta_X,0.5")[0] is not None
