@@ -8,6 +8,7 @@ from pipeline.config_loading import load_config
 from pipeline.reading.ingest_spec import nominal_rates
 from pipeline.reading.recordings.assembling import Assembled, Target, assemble
 from pipeline.reading.recordings.raw import tables
+from tests.engines.recording_files import write_array_files, write_scope_files
 from tests.engines.use_cases import write_long_table, write_streams
 
 pytestmark = [
@@ -18,7 +19,9 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("write", [write_streams, write_long_table])
+@pytest.mark.parametrize(
+    "write", [write_streams, write_long_table, write_array_files, write_scope_files]
+)
 @pytest.mark.parametrize("engine", ["flink", "spark"])
 def test_an_engine_assembles_the_files_that_this_process_does(
     engine, write, request, tmp_path, monkeypatch
