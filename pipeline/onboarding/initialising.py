@@ -4,7 +4,7 @@ import contextlib
 import re
 import shlex
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -118,13 +118,14 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         discovery = discover(data, labels=labels, label=label, rows=rows, positive=positive)
         label = _label_of(discovery, label, data, labels)
         if discovery is not None:
-            table, origin = profile_recordings(discovery, reading, positive)
+            table, origin = _profile_recordings(discovery, reading, positive)
             data = discovery.path
         else:
             table, origin = read_table(data, label, reading), Origin()
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
-    choice = choose_positive(label, table.classes, positive)
+    with _telling(origin.notes):
+        choice = choose_positive(label, table.classes, positive)
     proposal = propose(table, label, choice, decisions, origin)
     report = InitReport(
         proposal=proposal,
@@ -146,6 +147,22 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         _check_free([config_path, schema_path], force=force)
         _write_all({schema_path: report.schema_text, config_path: report.config_text})
     return report
+
+
+def _profile_recordings(
+    discovery: Discovery, reading: ReadOptions, positive: str | None
+) -> tuple[Table, Origin]:
+    with _telling(discovery.notes):
+        return profile_recordings(discovery, reading, positive)
+
+
+@contextlib.contextmanager
+def _telling(notes: Sequence[str]) -> Iterator[None]:
+    """Adds to an error what was concluded before it, such as where the labels come from."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError("\n".join([str(error), *(f"Found: {note}." for note in notes)])) from error
 
 
 def _table_with_paths(data: str) -> str | None:

@@ -56,6 +56,7 @@ from pipeline.onboarding.signals.time_axes import (
     overlap_note,
 )
 from pipeline.onboarding.signals.wide_signals import WideColumns, find_wide_signals, signal_name
+from pipeline.recording_options import RECORDING
 
 _MAX_GROUPS_AS_FEATURE = 50
 _MOST = 0.5  # of the numbers of the data
@@ -426,7 +427,7 @@ class Work:
             if earlier is not None and name in self.open and name not in self.decisions.kept:
                 self.leave_out(name, earlier)
                 continue
-            reason = identifier_reason(column, distinct_rows)
+            reason = identifier_reason(column, distinct_rows) or self._name_reason(name)
             if reason is None or column.missing_share > 0.5:
                 continue
             self.has_key = True
@@ -437,6 +438,11 @@ class Work:
                 and name != self.decisions.group
             ):
                 self.leave_out(name, reason)
+
+    def _name_reason(self, name: str) -> str | None:
+        """Returns why a column that the assembly adds only names the recordings, or None."""
+        is_name = name == RECORDING and self.origin.is_recordings and not self.origin.is_windows
+        return "the names of the recordings" if is_name else None
 
     def _look_for_hidden_group(self, column: Column) -> None:
         """Finds what the first part of an identifier names, which its rows belong to."""

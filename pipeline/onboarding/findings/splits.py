@@ -23,11 +23,13 @@ from pipeline.reading import hashing
 
 _MIN_TIMES = 10
 _MIN_TEST_GROUPS = 3
+_LARGER_SHARES = (0.3, 0.35)  # of eval and test, where groups are large
 _MAX_SHARE = 0.2  # of eval and of test, for windows
 _MAX_SHARE_WITHIN = 0.3  # of eval, where it is drawn from the groups of train
 
 Bools = npt.NDArray[np.bool_]
 Shares = tuple[float, float, float]
+Groups = Sequence[tuple[Group, npt.NDArray[np.int64]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ class SplitRule:
 
 def propose_split(
     positive: Bools,
-    groups: Sequence[tuple[Group, npt.NDArray[np.int64]]],
+    groups: Groups,
     times: Mapping[str, TimeColumn],
     *,
     scale: float,
@@ -97,9 +99,10 @@ def propose_split(
     for trial, split, reason in _stricter(positive, groups, times, judge):
         if wanted not in (None, split.strategy):
             continue
+        strategy = f"{split.strategy} by {quoted(split.column or '')}: "
         if trial.why_not is None:
-            if split.eval_within_groups:  # the reason says why whole groups are not possible
-                refused.pop()
+            # The reason says why equal shares, or whole groups, are not possible.
+            refused = [reason for reason in refused if not reason.startswith(strategy)]
             return SplitChoice(
                 split=split,
                 reason=reason,
@@ -107,18 +110,29 @@ def propose_split(
                 not_possible=tuple(refused),
                 warning=_few_groups_warning(split, [group for group, _ in groups]),
             )
-        refused.append(f"{split.strategy} by {quoted(split.column or '')}: {trial.why_not}")
+        if f"{strategy}{trial.why_not}" not in refused:
+            refused.append(f"{strategy}{trial.why_not}")
     if wanted in ("group", "time"):
         _refuse(wanted, refused)
+    return _without_groups(groups, order, rule, shares, tuple(refused))
+
+
+def _without_groups(
+    groups: Groups, order: RowOrder, rule: SplitRule, shares: Shares, refused: tuple[str, ...]
+) -> SplitChoice:
+    """Splits by blocks of rows if these are in the order of recording, else at random."""
+    wanted = rule.wanted
     if wanted == "blocks" or (wanted is None and order.is_ordered):
-        choice = _by_blocks(order, shares, tuple(refused))
+        choice = _by_blocks(order, shares, refused)
         if wanted == "blocks" and choice.split.strategy != "blocks":
             _refuse(wanted, [choice.warning])
         return choice
-    choice = _at_random(order, shares, tuple(refused))
+    choice = _at_random(order, shares, refused)
     if order.is_sorted:
         choice = replace(choice, reason=f"{choice.reason}; {_why_sorted(order)}")
-    return replace(choice, reason=f"you decided; {choice.reason}") if wanted else choice
+    if wanted is not None:
+        return replace(choice, reason=f"you decided; {choice.reason}")
+    return replace(choice, warning=_divided_groups_warning(groups, rule))
 
 
 def _few_groups_warning(split: Split, groups: Sequence[Group]) -> str:
@@ -133,6 +147,18 @@ def _few_groups_warning(split: Split, groups: Sequence[Group]) -> str:
         "how the metrics differ between groups: the intervals are wide, and the verdict "
         "will seldom be BLESSED. If the model will judge later rows of these same groups, "
         "run `init` with `--split time`, or with `--split stratified` if no column has the time."
+    )
+
+
+def _divided_groups_warning(groups: Groups, rule: SplitRule) -> str:
+    """Returns what it means that recordings of a group are in several splits, or an empty text."""
+    if not (groups and rule.within_groups):
+        return ""
+    name = quoted(groups[0][0].name)
+    return (
+        f"the recordings of one {name} are in train and in test, so the metrics do not hold for a "
+        f"new {name} and may be too good: there are too few for a split by group. Recordings of "
+        "more of them would make it possible."
     )
 
 
@@ -178,6 +204,20 @@ def _shares_within_groups(shares: Shares) -> Shares:
     """
     num_eval = round(min(2 * shares[1], _MAX_SHARE_WITHIN), 2)
     return round(1 - num_eval - shares[2], 2), num_eval, shares[2]
+
+
+def _larger_shares(shares: Shares) -> Iterator[Shares]:
+    """Yields shares with larger eval and test, for groups that do not divide as finely as rows.
+
+    >>> list(_larger_shares((0.5, 0.25, 0.25)))
+    [(0.4, 0.3, 0.3), (0.3, 0.35, 0.35)]
+
+    Args:
+        shares: The usual shares.
+    """
+    for share in _LARGER_SHARES:
+        if share > max(shares[1:]):
+            yield round(1 - 2 * share, 2), share, share
 
 
 def _make_split(shares: Shares, **options: Any) -> Split:
@@ -260,7 +300,7 @@ def _block_warning(order: RowOrder, attempt: str) -> str:
 
 def _stricter(
     positive: Bools,
-    groups: Sequence[tuple[Group, npt.NDArray[np.int64]]],
+    groups: Groups,
     times: Mapping[str, TimeColumn],
     judge: "_Judge",
 ) -> Iterator[tuple["_Trial", Split, str]]:
@@ -272,6 +312,15 @@ def _stricter(
             f"{quoted(group.name)} marks rows that belong together: {group.reason}. A random "
             "split would put some of them in train and some in test",
         )
+        for shares in _larger_shares(judge.shares) if judge.within_groups else ():
+            wider = replace(judge, shares=shares)
+            yield (
+                wider.try_groups(codes, positive),
+                _make_split(shares, strategy="group", column=group.name),
+                f"{quoted(group.name)} marks rows that belong together: {group.reason}. A random "
+                "split would put some of them in train and some in test. Eval and test are larger "
+                "than usual, since whole groups must give each enough positives",
+            )
         if judge.within_groups:
             within = replace(judge, shares=_shares_within_groups(judge.shares))
             yield (

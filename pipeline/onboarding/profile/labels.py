@@ -36,7 +36,8 @@ _FAULTY = {
 }  # fmt: skip
 _HEALTHY = {
     "false", "no", "n", "f", "ok", "okay", "good", "normal", "healthy", "none", "negative", "neg",
-    "pass", "passed", "benign", "nominal", "intact", "functional", "i.o.", "gut", "alive",
+    "pass", "passed", "benign", "nominal", "intact", "functional", "i.o.", "io", "gut", "gesund",
+    "alive",
     "survived", "censored", "stable", "accepted", "approved", *FALSE_WORDS,
 }  # fmt: skip
 

@@ -20,8 +20,8 @@ _LONGEST_SIDE = 96
 _LONGEST_SIDE_OF_MANY = 64
 _MANY_PICTURES = 5_000
 _SHORTEST_SIDE = 8
-# Share of the pictures that may be smaller than proposed. AnomalyGate warns of five times as many.
-_MAX_ENLARGED = 0.02
+# Share of the pictures that may be smaller than proposed. AnomalyGate warns of twice as many.
+_MAX_ENLARGED = 0.05
 _MAX_DURATION_S = 30.0
 # Share of the sounds that is heard whole.
 _HEARD_WHOLE = 0.95
@@ -70,12 +70,15 @@ def image_feature(files: Sequence[bytes], num_pictures: int) -> tuple[Feature, s
     most = _LONGEST_SIDE if num_pictures < _MANY_PICTURES else _LONGEST_SIDE_OF_MANY
     median = np.median(np.array(sizes), axis=0)
     width, height = _proposed_size(np.array(sizes), median, most)
+    num_small = int((np.array(sizes) < (width, height)).any(axis=1).sum())
     feature = Image(height=height, width=width, channels=1 if grey == len(files) else 3)
     colours = "grey" if feature.channels == 1 else "in colour"
     reason = (
         f"{count(num_pictures, 'picture')} {colours}, of {median[0]:g} x {median[1]:g} pixels in "
         f"the median; resized to {feature.width} x {feature.height}"
     )
+    if num_small:
+        reason += f"; {num_small:,} are smaller, and are enlarged"
     if num_animated:
         reason += f"; {num_animated:,} are animated, and only their first frame counts"
     return feature, reason

@@ -322,3 +322,65 @@ def test_the_encoding_of_the_raw_files_tells_the_label(tmp_path):
         soundfile.write(path, 0.1 * rng.normal(size=400), 4_000)
     [warning] = init(tmp_path, tmp_path / "raw").proposal.origin.warnings
     assert warning.startswith("the encoding tells the label: FLAC Signed 16 bit PCM in 15 of 15")
+
+
+def write_sized_pictures(folder, sizes):
+    """Grey pictures of these sizes; each fifth is in the folder `bad`, the others in `good`."""
+    rng = np.random.default_rng(0)
+    for number, (width, height) in enumerate(sizes):
+        path = folder / ("good" if number % 5 else "bad") / f"{3 * number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, size=(height, width), dtype=np.uint8)
+        PillowImage.fromarray(pixels).save(path)
+    return folder
+
+
+def test_two_tiny_pictures_of_sixty_do_not_make_all_small(tmp_path):
+    parts = write_sized_pictures(tmp_path / "parts", [(48, 48)] * 78 + [(1, 1), (3, 90)])
+    report = init(tmp_path, parts)
+    image, reason = report.proposal.features["image"]
+    assert (image.width, image.height) == (48, 48)
+    assert reason.endswith("2 are smaller, and are enlarged")
+
+
+def test_the_number_in_a_file_s_name_is_no_feature(tmp_path):
+    # 0.png, 3.png, 6.png, ...: not every whole number of the range.
+    report = init(tmp_path, write_sized_pictures(tmp_path / "parts", [(16, 16)] * 80))
+    assert set(report.proposal.features) == {"image"}
+    assert report.proposal.left_out["recording"] == "the names of the recordings"
+
+
+def write_machines(folder, states, num_each, num_machines=4):
+    """Tables of machines in a folder each, with the states in the folders below."""
+    rng = np.random.default_rng(0)
+    for machine in range(num_machines):
+        for state, number in zip(states, num_each, strict=True):
+            path = folder / f"mill {machine}" / state
+            path.mkdir(parents=True)
+            for one in range(number):
+                rows = pd.DataFrame({"t": np.arange(20) / 10, "x": rng.normal(size=20)})
+                rows.to_csv(path / f"{one}.csv", index=False)
+    return folder
+
+
+def test_machines_above_folders_of_states_without_known_words_are_groups(tmp_path):
+    mills = write_machines(tmp_path / "mills", ["calm", "wild", "odd"], [10, 5, 5])
+    config = load_config(init(tmp_path, mills, positive="wild").config_path)
+    # Of four machines with five positives each, test gets one.
+    assert (config.split.strategy, config.split.column) == ("group", "unit")
+    assert set(config.features) == {"x"}
+
+
+def test_groups_that_do_not_divide_into_quarters_get_larger_splits(tmp_path):
+    # 20 positives of 5 machines: a quarter of them are 5, and one machine has 4.
+    mills = write_machines(tmp_path / "mills", ["ok", "fault"], [12, 4], num_machines=5)
+    report = init(tmp_path, mills)
+    split = load_config(report.config_path).split
+    assert (split.strategy, split.column, split.eval, split.test) == ("group", "unit", 0.3, 0.3)
+    assert "whole groups must give each enough positives" in report.proposal.split.reason
+
+
+def test_an_unclear_label_says_where_it_is_from(tmp_path):
+    mills = write_machines(tmp_path / "mills", ["calm", "wild", "odd"], [4, 4, 4])
+    with pytest.raises(InputError, match=r"--positive(.|\n)*Found: the folder's name is the label"):
+        init(tmp_path, mills)

@@ -26,7 +26,8 @@ _CLASS_WORDS = {
     "ok", "nok", "good", "bad", "normal", "abnormal", "anomaly", "anomalous", "healthy", "fault",
     "faulty", "fail", "failed", "failure", "defect", "defective", "damaged", "broken", "nominal",
     "pass", "passed", "pos", "neg", "positive", "negative", "leak", "crack", "intact", "error",
-    "ng", "unhealthy", "damage", "undamaged", "flawless", "defekt", "fehler",
+    "ng", "unhealthy", "damage", "undamaged", "flawless", "defekt", "fehler", "io", "nio", "gut",
+    "schlecht", "gesund", "schaden", "fehlerhaft",
 }  # fmt: skip
 _SPLIT_WORDS = {"train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev"}
 # Levels of folders from the file's own one outwards, then from the outermost inwards.
@@ -240,7 +241,7 @@ def folder_classes(files: Sequence[str], base: str) -> FolderClasses | None:
     if pattern is not None and not _share_of_words(set(names)):
         return None
     unused = () if pattern else _unused_folders(parents, base)
-    shared = None if unused else _shared_folders(names, levels)
+    shared = _shared_folders(names, levels)
     return FolderClasses(classes=Counter(names), pattern=pattern, unused=unused, shared=shared)
 
 
@@ -267,7 +268,10 @@ def _may_be_classes(names: Counter[str]) -> bool:
 
 def _share_of_words(names: Collection[str]) -> float:
     """Returns the share of names with a word such as `ok`."""
-    words = [set(re.split(r"[^a-z0-9]+", name.lower())) for name in names]
+    words = [
+        {*re.split(r"[^a-z0-9]+", name.lower()), name.lower().replace(".", "")}  # `n.i.O.`
+        for name in names
+    ]
     return sum(bool(own & _CLASS_WORDS) for own in words) / len(names)
 
 

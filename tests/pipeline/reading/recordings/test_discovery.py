@@ -10,6 +10,7 @@ import pytest
 
 from common.errors import InputError
 from pipeline.reading.recordings.discovery import discover
+from pipeline.reading.recordings.evidence.labels import label_column
 from tests.pipeline.reading.recordings.raw_files import write_csv
 from tests.pipeline.spreadsheets import write_sheet
 
@@ -722,3 +723,12 @@ def test_a_stream_may_have_more_states_than_two_if_the_positive_one_is_named(tmp
     # Runs of 50 samples; each third of the 60 runs is broken.
     assert any("20 events" in note for note in discovery.notes)
     assert discovery.notes[-1] == "samples whose `state` is `NORMAL`, `RECOVERING` count as healthy"
+
+
+def test_german_words_for_good_and_bad_are_classes(tmp_path):
+    for number in range(6):
+        path = tmp_path / f"Teil_{number}_{'NIO' if number % 3 else 'IO'}.csv"
+        write_frame(path, samples(20).drop(columns="label"))
+    assert found(tmp_path).notes[-1] == "the file's name holds the label: `IO` (2), `NIO` (4)"
+    rows = pd.DataFrame({"Teil": [f"{n}.wav" for n in range(6)], "Urteil": ["i.O.", "n.i.O."] * 3})
+    assert label_column(rows, wanted=None, not_label=("Teil",), where="t.csv") == "Urteil"
