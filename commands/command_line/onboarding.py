@@ -17,9 +17,22 @@ def _decision(flag: str, **options: Any) -> Callable[[Command], Command]:
     return click.option(flag, multiple=True, **options)
 
 
+def _once(flag: str, **options: Any) -> Callable[[Command], Command]:
+    """Returns an option that must not be given with two values, of which click takes the last."""
+
+    def single(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> Any:
+        different = list(dict.fromkeys(values))
+        if len(different) > 1:
+            shown = " and ".join(f"`{value}`" for value in different)
+            raise click.UsageError(f"{flag} is {shown}. Give one of them.")
+        return different[0] if different else None
+
+    return click.option(flag, multiple=True, callback=single, **options)
+
+
 @main.command()
 @click.argument("data")
-@click.option("--label", help="Column that holds the label; optional for recordings.")
+@_once("--label", help="Column that holds the label; optional for recordings.")
 @click.option(
     "--labels",
     help="Table of the labels of recordings, or of their events.  [default: searched for]",
@@ -29,7 +42,7 @@ def _decision(flag: str, **options: Any) -> Callable[[Command], Command]:
     type=click.Choice(["examples", "samples"]),
     help="What the rows of tables are: examples, or samples of recordings.  [default: inferred]",
 )
-@click.option("--positive", help="Label value that marks a fault.  [default: inferred]")
+@_once("--positive", help="Label value that marks a fault.  [default: inferred]")
 @click.option("--name", help="Name of the use case.  [default: the name of the data file]")
 @click.option(
     "--dates",

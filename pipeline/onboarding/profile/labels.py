@@ -121,7 +121,7 @@ def unknown_values(values: Collection[str], positive: str | None) -> tuple[str, 
         values: All values of the label, in canonical text.
         positive: The value requested by the user, or None.
     """
-    wanted = None if positive is None else canonical_label(positive)
+    wanted = None if positive is None else _as_written(canonical_label(positive), values)
     unknown = {one for one in values if one.lower() in _UNKNOWN and one != wanted}
     return tuple(sorted(unknown)) if len(values) - len(unknown) > 1 else ()
 
@@ -140,7 +140,7 @@ def choose_positive(label: str, classes: Mapping[str, int], positive: str | None
     """
     _check_classes(label, classes)
     if positive is not None:
-        chosen, reason = canonical_label(positive), "set with --positive"
+        chosen, reason = _as_written(canonical_label(positive), classes), "set with --positive"
         if chosen not in classes:
             raise InputError(
                 f"The label {quoted(label)} never has the value {quoted(positive)}. "
@@ -154,6 +154,12 @@ def choose_positive(label: str, classes: Mapping[str, int], positive: str | None
     else:
         chosen, reason = _guess(label, classes)
     return _checked_choice(label, classes, chosen, reason)
+
+
+def _as_written(value: str, classes: Collection[str]) -> str:
+    """Returns the one class that is `value` in another case, or the value itself."""
+    alike = [one for one in classes if one.lower() == value.lower()]
+    return alike[0] if len(alike) == 1 else value
 
 
 def _check_classes(label: str, classes: Mapping[str, int]) -> None:

@@ -276,6 +276,8 @@ def test_a_dry_run_prints_the_files_and_writes_nothing(csv):
         (["--keep", "y", "--leave-out", "y"], "cannot be a feature (--keep) and be left out"),
         (["--group", "label"], "--group label: `label` is the label"),
         (["--positive", "2"], "never has the value `2`"),
+        (["--positive", "1", "--positive", "0"], "--positive is `1` and `0`. Give one of them."),
+        (["--label", "y"], "--label is `label` and `y`. Give one of them."),
     ],
 )
 def test_a_wrong_decision_ends_with_2_and_writes_nothing(csv, options, message):

@@ -25,6 +25,7 @@ def test_the_positive_class_is_found(classes, expected):
 
 def test_the_user_may_name_it_in_any_spelling():
     assert choose_positive("y", {"1": 90, "0": 10}, "True").positive == "1"
+    assert choose_positive("y", {"Yes": 90, "No": 10}, "yes").positive == "Yes"
     choice = choose_positive("y", {"a": 50, "b": 30, "c": 20}, "b")
     assert (choice.num_positive, choice.num_negative) == (30, 70)
 
@@ -100,7 +101,7 @@ def test_a_frequent_yes_under_a_name_that_says_nothing_is_a_question():
         (["yes", "no", "?", "not tested"], "yes", ("?", "not tested")),
         (["1", "0"], None, ()),
         (["known", "unknown"], None, ()),  # one class would be left
-        (["a", "b", "unknown"], "unknown", ()),  # the person looks for the unknown ones
+        (["a", "b", "Unknown"], "unknown", ()),  # the person looks for the unknown ones
     ],
 )
 def test_a_label_that_is_not_known_is_neither_fault_nor_healthy(values, positive, expected):
