@@ -1,6 +1,6 @@
 """Folds of a split for predictions of examples by models that were not trained on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,11 @@ def last_fold(
         return None
     train, held_out = parts[-1]
     return Fold(np.flatnonzero(train), np.flatnonzero(held_out))
+
+
+def held_out_places(folds: Sequence[Fold]) -> Ints:
+    """Returns the places of all examples that a fold predicts, ascending."""
+    return np.sort(np.concatenate([fold.held_out for fold in folds]))
 
 
 def _parts(

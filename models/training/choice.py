@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InputError
-from models.folds import Fold, deal_folds, last_fold
+from common.guards.free_memory import return_free_memory
+from models.folds import Fold, deal_folds, held_out_places, last_fold
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import fit_platt
-from models.stored_rows import Rows
+from models.stored_rows import Rows, pick_rows
 from models.train_options import TreeOptions
 from models.training.data import Dataset, make_correction
 from models.training.network import build_network
@@ -107,12 +108,22 @@ def choose_model(train: Dataset, trees: TreeData, graph: TransformGraph, spec: M
     _progress.info("choosing the model on %d folds: trees", len(folds))
     options, scores = best_trees(trees, folds, spec)
     chosen = ChosenTrees(options=options, rounds=scores.rounds)
+    # Of many examples one fold is predicted: what has a number for each is of that one alone.
+    labels = train.labels[scores.places]
     if any(column.monotone for column in trees.columns):
-        return only_trees(scores.logits, trees.labels, chosen)
+        return only_trees(scores.logits, labels, chosen)
     corrected = make_correction(train.labels, spec.train, part="trees").apply(scores.logits)
-    network = _network_scores(train, folds, graph, spec, corrected)
-    logits = {"trees": corrected, "network": network}
-    return Comparison.of(logits, train.labels, clusters(train.keys, spec)).choose(spec, chosen)
+    dependent = clusters(pick_rows(train.keys, scores.places), spec)
+    return_free_memory()
+
+    def compare(network: Floats) -> Comparison:
+        return Comparison.of({"trees": corrected, "network": network}, labels, dependent)
+
+    def is_in_question(network: Floats) -> bool:
+        return spec.train.model == "blend" or compare(network).simplest() != "trees"
+
+    network = _network_scores(train, folds, graph, spec, is_in_question)
+    return compare(network).choose(spec, chosen)
 
 
 def train_folds(train: Dataset, spec: ModelSpec) -> list[Fold]:
@@ -129,6 +140,7 @@ def train_folds(train: Dataset, spec: ModelSpec) -> list[Fold]:
     if train.labels.size > _MANY_ROWS:
         last = last_fold(*dealt)
         folds = [] if last is None else [last]
+        return_free_memory()
     else:
         folds = deal_folds(*dealt)
         folds = folds if len(folds) > 1 else []
@@ -205,11 +217,19 @@ def _variants(given: TreeOptions) -> list[TreeOptions]:
 
 
 def _network_scores(
-    train: Dataset, folds: Sequence[Fold], graph: TransformGraph, spec: ModelSpec, trees: Floats
+    train: Dataset,
+    folds: Sequence[Fold],
+    graph: TransformGraph,
+    spec: ModelSpec,
+    is_in_question: Callable[[Floats], bool],
 ) -> Floats:
-    """Corrected logits of the network, float64 `[n]`, NaN where it was not tried."""
+    """Corrected logits of what folds hold out, float64 `[p]`, NaN where the network is not tried.
+
+    After the first fold, others follow only while the network may be chosen.
+    """
     epochs = max(2, math.ceil(_EPOCHS_SHARE * spec.train.epochs))
-    logits = np.full(train.labels.size, np.nan)
+    places = held_out_places(folds)
+    logits = np.full(places.size, np.nan)
     # The last folds, for by time these are trained on most.
     tried = folds[-_NUM_NETWORK_FOLDS:]
     for number, fold in enumerate(tried, start=1):
@@ -220,12 +240,10 @@ def _network_scores(
         fit_epochs(network, own, options=spec.train, epochs=epochs)
         held_out = train.rows(fold.held_out)
         raw = network_logits(network, held_out.network_inputs)
-        logits[fold.held_out] = make_correction(own.labels, spec.train).apply(raw)
-        if spec.train.model == "auto" and number == 1 and len(tried) > 1:
-            pair = {"trees": trees, "network": logits}
-            first = Comparison.of(pair, train.labels, clusters(train.keys, spec))
-            if first.simplest() == "trees":
-                break
+        corrected = make_correction(own.labels, spec.train).apply(raw)
+        logits[np.searchsorted(places, fold.held_out)] = corrected
+        if number == 1 and len(tried) > 1 and not is_in_question(logits):
+            break
     return logits
 
 

@@ -13,6 +13,7 @@ import xgboost
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
+from common.guards.free_memory import return_free_memory
 from measuring.events.timeline import Timeline
 from models.exporting.scorers import BlendPart, BlendScorer, NetworkScorer, Scorer, TreesScorer
 from models.inputs.transform_graph import TransformGraph
@@ -97,6 +98,7 @@ def train_model(data: ModelData, log_dir: Path) -> Trained:
     if kind == "trees":
         return train_trees_part(data, log_dir)
     choice = choose_model(data.train, tree_data(data, data.train), data.graph, data.spec)
+    return_free_memory()
     return train_chosen(data, choice, log_dir)
 
 

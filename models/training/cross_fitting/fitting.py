@@ -124,7 +124,9 @@ def _trees(data: ModelData, folds: Sequence[Fold]) -> tuple[ChosenTrees, Floats]
     """The trees, and their corrected logits out of fold."""
     labels = data.train.labels
     options, scores = best_trees(tree_data(data, data.train), folds, data.spec)
-    logits = make_correction(labels, data.spec.train, part="trees").apply(scores.logits)
+    correction = make_correction(labels, data.spec.train, part="trees")
+    logits = np.full(labels.size, np.nan)
+    logits[scores.places] = correction.apply(scores.logits)
     report = _Report("trees", labels, len(folds))
     for fold in folds:
         report(fold, logits[fold.held_out])

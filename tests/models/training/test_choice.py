@@ -130,6 +130,26 @@ def test_many_examples_have_one_fold_of_the_keys_in_a_file(monkeypatch):
     np.testing.assert_array_equal(in_file.rows(fold.train).keys[:], train.keys[fold.train])
 
 
+def test_of_many_examples_only_those_that_the_fold_holds_out_have_logits(monkeypatch):
+    seen = _noise(0)
+    train, trees = _split(seen, seen, 3 * seen[:, 0])
+    monkeypatch.setattr(choosing, "_MANY_ROWS", NUM - 1)
+    (fold,) = train_folds(train, SPEC)
+    compared = []
+    comparison = choosing.Comparison.of
+
+    def noted(logits, labels, clusters):
+        compared.append((logits, labels))
+        return comparison(logits, labels, clusters)
+
+    monkeypatch.setattr(choosing.Comparison, "of", noted)
+    choice = _choose((train, trees), epochs=2)
+    [(logits, labels)] = compared
+    assert {values.shape for values in logits.values()} == {fold.held_out.shape}
+    np.testing.assert_array_equal(labels, train.labels[fold.held_out])
+    assert choice.num_examples == fold.held_out.size
+
+
 def test_too_few_faults_for_folds_are_named():
     train, trees = _split(_noise(0), _noise(1), np.zeros(NUM))
     labels = np.zeros(NUM, np.float32)

@@ -113,11 +113,17 @@ def test_out_of_fold_predictions_are_of_trees_that_did_not_see_the_example():
         assert np.array_equal(scores.logits[fold.held_out], expected)
 
 
-def test_an_example_that_no_fold_holds_out_has_no_prediction():
+def test_only_the_examples_that_a_fold_holds_out_have_predictions_each_at_its_place():
     data = _data()
     folds = deal_folds(FoldRule(), np.arange(NUM), data.labels, 5)
-    logits = out_of_fold(data, folds[1:], OPTIONS, seed=1).logits
-    assert set(np.flatnonzero(np.isnan(logits))) == set(folds[0].held_out)
+    some = out_of_fold(data, folds[3:], OPTIONS, seed=1)
+    assert some.places.tolist() == sorted([*folds[3].held_out, *folds[4].held_out])
+    of_all = [out_of_fold(data, [fold], OPTIONS, seed=1) for fold in folds[3:]]
+    for fold, alone in zip(folds[3:], of_all, strict=True):
+        assert alone.logits.size == fold.held_out.size
+        booster, _ = grow(data.rows(fold.train), OPTIONS, rounds=some.rounds, seed=1)
+        expected = margins(booster, data.rows(fold.held_out))
+        assert np.array_equal(some.logits[np.isin(some.places, fold.held_out)], expected)
 
 
 def _in_a_file(data: TreeData, folder: Path | None = None) -> TreeData:
