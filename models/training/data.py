@@ -151,7 +151,11 @@ def _fold_key(folds: FoldRule, serialised: tf.Tensor, parsed: Mapping[str, Any])
 
 
 def read_split(
-    patterns: Sequence[str], transform: Transform, *, store: RowStore | None = None
+    patterns: Sequence[str],
+    transform: Transform,
+    *,
+    store: RowStore | None = None,
+    with_keys: bool = True,
 ) -> Dataset:
     """Reads tf.Examples, applies the transform graph and keeps the result.
 
@@ -159,17 +163,19 @@ def read_split(
         patterns: File patterns of gzip TFRecords.
         transform: The function that `make_transform` returned.
         store: Where the inputs are kept; by default as `RowStore` decides.
+        with_keys: Whether the keys that `transform` returns are kept.
 
     Raises:
         ValueError: No examples.
     """
+    names = [name for name in _FACTS if with_keys or name != _KEY_NAME]
     facts: dict[str, GrowingRows] = defaultdict(GrowingRows)
 
     def inputs() -> Iterator[Arrays]:
         for batch in _transformed(patterns, transform):
-            for name in (name for name in _FACTS if name in batch):
-                facts[name].append(batch.pop(name))
-            yield batch
+            for name in (name for name in names if name in batch):
+                facts[name].append(batch[name])
+            yield {name: values for name, values in batch.items() if name not in _FACTS}
 
     store = store or RowStore()
     columns = store.collect(inputs())
@@ -221,7 +227,7 @@ def read_eval(
     Raises:
         ValueError: No examples.
     """
-    evaluation = replace(read_split(patterns, transform, store=store), keys=np.zeros(0, np.int64))
+    evaluation = read_split(patterns, transform, store=store, with_keys=False)
     _report_stored("eval", evaluation)
     if spec.folds.group is None or spec.threshold.kind not in get_args(PromisedRate):
         return evaluation

@@ -180,11 +180,13 @@ def streamed_batches(columns: tuple[Any, ...], batch_size: int) -> tf.data.Datas
     """
     arrays: list[Rows] = tf.nest.flatten(columns)
     size = len(arrays[0])
+    # The order is the same for both types, and half as large.
+    place_type = tf.int32 if size <= tf.int32.max else tf.int64
     # Several batches are read at once: a call into Python takes longer than a small batch.
     read_rows = batch_size * max(1, rows_per_batch(row_bytes(arrays), _READ_BATCH) // batch_size)
 
     def shuffled(_: tf.Tensor) -> tf.Tensor:
-        return tf.random.shuffle(tf.range(size, dtype=tf.int64))
+        return tf.random.shuffle(tf.range(size, dtype=place_type))
 
     def read(places: tf.Tensor) -> tuple[Any, ...]:
         parts = tf.numpy_function(
