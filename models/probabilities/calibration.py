@@ -171,7 +171,12 @@ def _intercept(logits: NDArray[np.float64], share: float) -> float:
     even = np.log(share / (1 - share))
     # At the ends every probability is below and above the share.
     low, high = even - logits.max() - 1, even - logits.min() + 1
-    return float(brentq(lambda shift: sigmoid(logits + shift).mean() - share, low, high))
+    # SciPy's wrapper of the function is a reference cycle: a closure would keep the logits alive.
+    return float(brentq(_excess, low, high, args=(logits, share)))
+
+
+def _excess(shift: float, logits: NDArray[np.float64], share: float) -> float:
+    return float(sigmoid(logits + shift).mean() - share)
 
 
 def _check_both_classes(labels: NDArray[np.float64]) -> None:

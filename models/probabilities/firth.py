@@ -39,7 +39,11 @@ def fit_firth(design: Floats, labels: Floats) -> Floats:
             scale /= 2
             if scale < _TOLERANCE:
                 return weights
-        weights, loss = weights + scale * step, halved
+        moved = weights + scale * step
+        # Where rounding ends the descent, all further steps are this one again.
+        if np.array_equal(moved, weights):
+            break
+        weights, loss = moved, halved
     return weights
 
 

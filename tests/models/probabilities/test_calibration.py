@@ -1,3 +1,6 @@
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -54,6 +57,21 @@ def test_the_calibrated_probabilities_do_not_depend_on_the_slope_of_the_network(
     assert fit_platt(changed, labels).probabilities(changed) == pytest.approx(
         fit_platt(logits, labels).probabilities(logits), rel=1e-4
     )
+
+
+def test_no_array_outlives_the_fit():
+    rng = np.random.default_rng(4)
+    logits = rng.normal(size=100_000)
+    labels = (rng.random(logits.size) < 0.3).astype(float)
+    fit_platt(logits[:100], labels[:100])  # imports take memory
+    gc.disable()  # which would free what reference cycles keep
+    tracemalloc.start()
+    try:
+        fit_platt(logits, labels)
+        assert tracemalloc.get_traced_memory()[0] < logits.nbytes / 2
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 def test_zero_logits_have_no_temperature():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from models.probabilities import firth
 from models.probabilities.firth import firth_score, fit_firth, sigmoid
 
 
@@ -50,6 +51,26 @@ def test_weights_of_separated_classes_are_finite_and_bounded():
     slope, _ = fit_firth(design, labels)
     # The gap is about 46 wide; the fit rises by some units across it.
     assert 0.05 < slope < 1
+
+
+def test_the_descent_ends_where_rounding_lets_no_step_change_the_weights(monkeypatch):
+    steps = []
+
+    def counted(*given):
+        steps[-1] += 1
+        return firth_score(*given)
+
+    monkeypatch.setattr(firth, "firth_score", counted)
+    for seed in range(8):
+        # Separated by a gap so narrow that the slope is about a thousand.
+        positive = np.arange(3_000) % 20 == 0
+        distances = 5e-6 + np.abs(np.random.default_rng(seed).normal(size=positive.size))
+        scores = np.where(positive, distances, -distances)
+        design = np.stack([(scores - scores.mean()) / scores.std(), np.ones_like(scores)], axis=1)
+        steps.append(0)
+        fit_firth(design, positive.astype(float))
+    # Most went on to the limit of 200 steps, dozens of evaluations each.
+    assert max(steps) < 100
 
 
 @pytest.mark.simulation
