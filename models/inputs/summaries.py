@@ -211,7 +211,8 @@ def unlikeness(
     samples = Samples(residuals, present, sampling_rate_hz)
     z = tf.abs(tf.math.divide_no_nan(residuals, usual.scale))
     num_brief = min(BRIEF_SAMPLES, samples.num)
-    brief = tf.nn.avg_pool1d(residuals[:, :, tf.newaxis], num_brief, 1, "VALID")
+    num_means = samples.num - num_brief + 1
+    brief = tf.add_n([residuals[:, start : start + num_means] for start in range(num_brief)])
     place = tf.argmax(tf.abs(residuals), axis=1)[:, tf.newaxis]
     parts = [
         gain,
@@ -220,7 +221,7 @@ def unlikeness(
         tf.sqrt(total(tf.square(residuals)) / samples.count),
         tf.reduce_max(residuals, axis=1, keepdims=True),
         tf.reduce_min(residuals, axis=1, keepdims=True),
-        tf.reduce_max(tf.abs(brief), axis=1),
+        tf.reduce_max(tf.abs(brief), axis=1, keepdims=True) / num_brief,
         tf.cast(place, tf.float64) / sampling_rate_hz,
         tf.reduce_max(z, axis=1, keepdims=True),
         total(tf.square(z)) / samples.count,

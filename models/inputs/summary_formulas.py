@@ -64,7 +64,7 @@ class Samples:
     @cached_property
     def centred(self) -> tf.Tensor:
         """float64 `[batch, n]`, less the mean, zero where missing."""
-        return tf.where(self.present, self.values - self.mean, 0.0)
+        return tf.math.multiply_no_nan(self.values - self.mean, self.weights)
 
     @cached_property
     def variance(self) -> tf.Tensor:
@@ -236,7 +236,8 @@ def spectrum(samples: Samples) -> tf.Tensor:
     # Half the sampling rate has no mirror image.
     sides = np.where(2 * bins == num, 1.0, 2.0)
     transform = tf.signal.rfft(residuals)[:, 1:]
-    power = tf.square(tf.abs(transform)) * sides / (num * samples.count)
+    squares = tf.square(tf.math.real(transform)) + tf.square(tf.math.imag(transform))
+    power = squares * sides / (num * samples.count)
     bands = tf.sqrt(tf.matmul(power, _members(band_edges(num), num // 2)))
     whole = total(power)
     usable = tf.where(whole > _ROUNDING * tf.square(samples.mean), whole, np.nan)
