@@ -17,9 +17,10 @@ from pipeline.onboarding.recordings.giveaways import giveaway_warnings
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
 from pipeline.onboarding.recordings.nominal_rate import common_rate
 from pipeline.onboarding.recordings.origin import Origin
-from pipeline.onboarding.recordings.raw_formats import find_raw_formats
+from pipeline.onboarding.recordings.raw_formats import RawFormats, find_raw_formats
 from pipeline.reading.recordings.assembling import Assembled, Target, assemble
 from pipeline.reading.recordings.forms.request import Discovery
+from pipeline.reading.recordings.forms.streams import SAMPLES_AS_SECONDS
 from pipeline.reading.recordings.rows.rows_file import PART
 from pipeline.recording_options import (
     EVENT,
@@ -60,7 +61,7 @@ def profile_recordings(
         if formats.time_column or formats.header_rate
         else discovery.recordings,
         data={**discovery.data, **formats.data},
-        notes=(*discovery.notes, *formats.notes),
+        notes=(*_notes(discovery, formats), *formats.notes),
     )
     options = discovery.recordings
     with tempfile.TemporaryDirectory(prefix="faultline-") as folder:
@@ -93,6 +94,13 @@ def profile_recordings(
         rate_hz=discovery.rate_hz,
     )
     return replace(table, columns=columns), origin
+
+
+def _notes(discovery: Discovery, formats: RawFormats) -> Iterator[str]:
+    """Yields what was found; a rate that the lines before the tables state is known."""
+    for note in discovery.notes:
+        if formats.header_rate is None or note != SAMPLES_AS_SECONDS:
+            yield note
 
 
 def _assemble(discovery: Discovery, positive: str | None, folder: Path) -> Assembled:

@@ -3,7 +3,11 @@
 import pytest
 
 from pipeline.column_format import CsvLayout
+from pipeline.onboarding.profile.table import ReadOptions
 from pipeline.onboarding.recordings.header_rates import find_header_rate
+from pipeline.onboarding.recordings.profiling import profile_recordings
+from pipeline.reading.recordings.discovery import discover
+from pipeline.reading.recordings.forms.streams import SAMPLES_AS_SECONDS
 from pipeline.recording_options import HeaderRate
 
 ROWS = ["a,b", *(f"{place},{2 * place}" for place in range(12)), ""]
@@ -64,3 +68,17 @@ def test_two_words_for_one_rate_agree(tmp_path):
 def test_steps_along_another_axis_than_time_are_no_intervals(tmp_path):
     assert find(tmp_path, "X_Dimension,Frequency", "Delta_X,0.5") == (None, ())
     assert find(tmp_path, "X_Dimension,Time", "Delta_X,0.5")[0] is not None
+
+
+def test_a_stated_rate_is_written_into_the_config_of_streams(tmp_path):
+    head = ["Model,X", "Sample Interval,0.25", "sample,value,label"]
+    for number in range(3):
+        flags = [int(n % 100 > 80) for n in range(600)]
+        rows = [f"{n},{(n * 7) % 11 + 5 * flag},{flag}" for n, flag in enumerate(flags)]
+        (tmp_path / f"s{number}.csv").write_text("\n".join([*head, *rows, ""]))
+    found = discover(str(tmp_path), labels=None, label=None)
+    assert SAMPLES_AS_SECONDS in found.notes
+    table, origin = profile_recordings(found, ReadOptions(), None)
+    assert origin.recordings.header_rate == HeaderRate(name="Sample Interval", unit="s")
+    assert SAMPLES_AS_SECONDS not in origin.notes
+    assert table.columns["sampling_rate_hz"].num_distinct == 1

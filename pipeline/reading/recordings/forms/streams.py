@@ -24,9 +24,10 @@ from pipeline.reading.recordings.forms.request import (
     order_options,
 )
 from pipeline.reading.recordings.forms.window_choice import choose_window
+from pipeline.reading.recordings.raw.groups import is_rate_name
 from pipeline.recording_options import Recordings
 
-_SAMPLES_AS_SECONDS = (
+SAMPLES_AS_SECONDS = (
     "one sample counts as 1 s in delays and false alarms an hour; for real ones, write a column of "
     "times in s, or the rate in Hz as the column `fs`"
 )
@@ -51,8 +52,8 @@ class StreamForms(Request):
         channels = series.channels_of(frames[0], (label, time))
         order = order_options(frames[0], time, notes)
         clock = order.get("time_column")
-        if "index_column" in order:
-            notes.append(_SAMPLES_AS_SECONDS)
+        if "index_column" in order and not any(map(is_rate_name, frames[0].columns)):
+            notes.append(SAMPLES_AS_SECONDS)
         streams = [series_of_labels(frame, label, clock, positive) for frame in frames]
         choice = choose_window(streams)
         num_events = sum(len(stream.events) for stream in streams)
@@ -101,7 +102,7 @@ class StreamForms(Request):
         ]
         if series.numbers_rows(frames[0][time]):
             notes.append(f"the events are given by `{time}`, which numbers the samples: it is read "
-                         f"as the time. {_SAMPLES_AS_SECONDS}")  # fmt: skip
+                         f"as the time. {SAMPLES_AS_SECONDS}")  # fmt: skip
         label = self.label or DEFAULT_LABEL
         discovery = self.found(files, recordings, label, {}, notes)
         return replace(discovery, positive="1", rate_hz=choice.rate_hz)
