@@ -21,6 +21,7 @@ from pipeline.reading.recordings.beside.tables import (
 )
 from pipeline.reading.recordings.raw.arrays import load_arrays
 from pipeline.reading.recordings.raw.clock import UnusableError
+from pipeline.reading.recordings.rows.array_rows import class_numbers, num_labels
 from pipeline.reading.recordings.rows.rows_file import label_texts
 
 
@@ -127,7 +128,7 @@ def read_row_labels(path: Path, label: str) -> tuple[str | None, ...]:
             [array] = load_arrays(str(path)).values()
         except UnusableError as error:
             raise InputError(f"data.recordings.labels: {path}: {error}.") from error
-        return tuple(label_texts(array.reshape(-1)))
+        return tuple(label_texts(class_numbers(array, num_labels(array))))
     table = read_table(path, key="labels")
     column = column_of(table, label, path, key="label.column")
     for name in table.column_names:

@@ -18,8 +18,8 @@ from pipeline.reading.recordings.forms.rows import MIN_RECORDINGS, RowsRequest, 
 from pipeline.reading.recordings.forms.smoothness import MIN_SAMPLES, are_samples
 from pipeline.reading.recordings.raw.arrays import Array, load_arrays
 from pipeline.reading.recordings.raw.clock import UnusableError
-from pipeline.reading.recordings.rows.array_parts import parts_of
-from pipeline.reading.recordings.rows.array_rows import is_one_hot
+from pipeline.reading.recordings.rows.array_parts import parts_of, split_name
+from pipeline.reading.recordings.rows.array_rows import is_one_hot, num_labels
 from pipeline.recording_options import Recordings, RowsOfFile
 
 _NUM_LOOKED_AT = 2_000
@@ -33,6 +33,7 @@ class ArrayForms(RowsRequest):
         beside = self._labels_beside(files)
         files = [file for file in files if file != beside]
         if len(files) >= MANY_FILES or (beside is not None and len(files) != 1):
+            _check_no_parts(files)
             return None
         try:
             arrays = load_arrays(files[0])
@@ -43,7 +44,7 @@ class ArrayForms(RowsRequest):
         name = self._label_array(arrays)
         if name is None:
             return self._of_parts(files, arrays)
-        rows = _recordings_of(arrays, _num_labels(arrays[name]), label=name)
+        rows = _recordings_of(arrays, num_labels(arrays[name]), label=name)
         if rows is None:
             return None
         return self._by_array(files, rows, arrays)
@@ -54,7 +55,7 @@ class ArrayForms(RowsRequest):
         parts = parts_of(arrays)
         for part, own in parts.items():
             name = self._label_array(own)
-            rows = _recordings_of(own, _num_labels(own[name]), label=name) if name else None
+            rows = _recordings_of(own, num_labels(own[name]), label=name) if name else None
             if rows is not None:
                 found[part] = rows
         if not found:
@@ -90,7 +91,7 @@ class ArrayForms(RowsRequest):
         label = rows.label or ""
         labels = [text for file in files for text in labels_in(file, rows)]
         notes = [*notes, *_array_notes(arrays, rows)]
-        if is_one_hot(arrays[label], _num_labels(arrays[label])):
+        if is_one_hot(arrays[label], num_labels(arrays[label])):
             notes.append(f"`{label}` is one-hot: the label is the number of the class, from 0")
         recordings = Recordings(form="rows", rows=rows)
         return self.found_rows(files, recordings, label, labels, notes)
@@ -102,10 +103,15 @@ class ArrayForms(RowsRequest):
         pair = [file for file in files if suffix_of(file, (".npy",))]
         if len(pair) != 2 or len(files) != 2:
             return None
-        shapes = {file: np.load(file, mmap_mode="r").shape for file in pair if _is_npy(file)}
-        if len(shapes) != 2:
+        arrays = {file: np.load(file, mmap_mode="r") for file in pair if _is_npy(file)}
+        if len(arrays) != 2:
             return None
-        labels = [file for file, shape in shapes.items() if len(shape) - shape.count(1) <= 1]
+        labels = [
+            file
+            for file, array in arrays.items()
+            if array.ndim - array.shape.count(1) <= 1
+            or is_one_hot(array, max(array.shape, default=0))
+        ]
         return labels[0] if len(labels) == 1 else None
 
     def _by_order(
@@ -129,15 +135,28 @@ class ArrayForms(RowsRequest):
             name
             for name, array in arrays.items()
             if is_named_as_label(name)
-            and _num_labels(array) >= MIN_RECORDINGS
-            and (array.ndim - array.shape.count(1) == 1 or is_one_hot(array, _num_labels(array)))
+            and num_labels(array) >= MIN_RECORDINGS
+            and (array.ndim - array.shape.count(1) == 1 or is_one_hot(array, num_labels(array)))
         ]
         return named[0] if len(named) == 1 else None
 
 
-def _num_labels(array: Array) -> int:
-    """Number of labels of an array with one each, or with a row or column of classes for each."""
-    return max(array.shape) if is_one_hot(array, max(array.shape, default=0)) else array.size
+def _check_no_parts(files: Sequence[str]) -> None:
+    """Checks that files with one array each are not the arrays of parts, each in its own file.
+
+    Raises:
+        InputError: They are, such as `X_train.npy` and `y_train.npy`.
+    """
+    stems = [Path(file).stem for file in files if suffix_of(file, (".npy",))]
+    split = [found for stem in stems if (found := split_name(stem))]
+    if len(split) < len(files) or not any(is_named_as_label(base) for base, _ in split):
+        return
+    arrays = ", ".join(f"{stem}=np.load('{stem}.npy')" for stem in stems)
+    raise InputError(
+        f"{', '.join(Path(file).name for file in files)} seem to be arrays of many recordings and "
+        "their labels, in parts. They are read from one file: write "
+        f"`np.savez('all.npz', {arrays})`, and give all.npz to `init`."
+    )
 
 
 def _is_npy(file: str) -> bool:

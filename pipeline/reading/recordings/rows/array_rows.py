@@ -105,11 +105,18 @@ def is_one_hot(array: Array, num: int) -> bool:
     return _from_one_hot(array, num) is not None
 
 
+def num_labels(array: Array) -> int:
+    """Number of labels of an array with one each, or with a row or column of classes for each."""
+    return max(array.shape) if is_one_hot(array, max(array.shape, default=0)) else array.size
+
+
 def _from_one_hot(array: Array, num: int) -> Array | None:
     if array.ndim != 2 or array.dtype.kind not in "biuf" or num not in array.shape:
         return None
     rows = array if array.shape[0] == num else array.T
-    if not 2 <= rows.shape[1] <= _MAX_ONE_HOT or not np.isin(rows, (0, 1)).all():
+    if not 2 <= rows.shape[1] <= _MAX_ONE_HOT or (rows[:1].sum(axis=1) != 1).any():
+        return None  # without reading the samples of a large array
+    if not np.isin(rows, (0, 1)).all():
         return None
     return np.argmax(rows, axis=1) if (rows.sum(axis=1) == 1).all() else None
 

@@ -126,3 +126,22 @@ def test_an_array_with_two_ones_in_a_row_is_no_label(tmp_path: Path):
     np.savez(tmp_path / "a.npz", X=signals(7), y=y)
     with pytest.raises(InputError, match="`y` has 14 labels, and `X` 7 recordings"):
         assembled(tmp_path, "a.npz", form="rows", rows=RowsOfFile(array="X", label="y"))
+
+
+def test_one_hot_labels_may_be_in_a_file_beside_the_recordings(tmp_path: Path):
+    np.save(tmp_path / "X.npy", signals(7))
+    np.save(tmp_path / "y.npy", np.eye(2)[TRAIN])
+    found = discover(str(tmp_path), labels=None, label=None)
+    assert found is not None
+    assert found.recordings.labels == str(tmp_path / "y.npy")
+    assert found.notes[1].endswith("`0` (5), `1` (2)")
+    options = {"form": "rows", "rows": RowsOfFile(array="signal"), "labels": "y.npy"}
+    read = rows(assembled(tmp_path, "X.npy", **options))
+    assert [row["state"] for row in read] == [str(label) for label in TRAIN]
+
+
+def test_arrays_of_parts_in_files_of_their_own_are_refused_with_what_to_write(tmp_path: Path):
+    for name, array in arrays("X_{part}", "y_{part}").items():
+        np.save(tmp_path / f"{name}.npy", array)
+    with pytest.raises(InputError, match=r"`np\.savez\('all\.npz', X_test=np\.load\('X_test\.npy"):
+        discover(str(tmp_path), labels=None, label=None)
