@@ -23,6 +23,8 @@ WINDOW_START, WINDOW_END, WINDOW = names.WINDOW_START, names.WINDOW_END, names.W
 STRETCH, EVENT = names.STRETCH, names.EVENT
 OWN_COLUMNS = (RECORDING, RATE, WINDOW_START, WINDOW_END, WINDOW, STRETCH, EVENT)
 
+# Options that go with media `table` only.
+_OF_TABLES = ("time_column", "index_column", "header_rate", "header_row", "channels", "window")
 _BYTES_COLUMNS: dict[Media, str] = {"table": "", "audio": "sound", "image": "image"}
 
 
@@ -151,6 +153,9 @@ class Recordings(JsonValue):
             `cycle`, in place of `time_column`. It shows gaps and wrong orders, and is no time: it
             gives no rate.
         header_rate: Where the lines before the table of a CSV file state its sampling rate.
+        header_row: Names of the first columns of CSV files whose number of lines before the names
+            differs; the first line that begins with them is the header, in place of
+            `data.skip_rows`.
         channels: Columns of the samples; by default the numeric columns without another role that
             vary within a recording, and for `stream` all of them.
         window: Windows to cut recordings into; required for `stream`.
@@ -172,6 +177,7 @@ class Recordings(JsonValue):
     time_column: Column | None = None
     index_column: Column | None = None
     header_rate: HeaderRate | None = None
+    header_row: tuple[Column, ...] = ()
     channels: tuple[Column, ...] = ()
     window: Window | None = None
     events: str | None = None
@@ -225,6 +231,7 @@ class Recordings(JsonValue):
             "time_column": self.form == "rows",
             "index_column": self.form == "rows",
             "header_rate": self.form in ("rows", "long") or self.id_is_column,
+            "header_row": self.form in ("rows", "long") or self.id_is_column,
             "window": self.form == "rows",
             "from_path": self.form != "files",
         }
@@ -263,7 +270,7 @@ class Recordings(JsonValue):
             return
         if self.form != "files":
             raise ValueError(f"media `{self.media}` needs form `files`, got `{self.form}`")
-        for name in ("time_column", "index_column", "header_rate", "channels", "window"):
+        for name in _OF_TABLES:
             if getattr(self, name):
                 raise ValueError(f"`{name}` does not go with media `{self.media}`; remove it")
         if self.has_label_column:

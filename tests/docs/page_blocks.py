@@ -36,7 +36,9 @@ ELSEWHERE = {
     ("docs/notebooks.md", ""): "tests/ecosystem/test_notebooks.py",
     ("docs/package.md", "python3 -m pip wheel"): "tests/ecosystem/test_package.py",
     ("docs/package.md", "from faultline_client"): "tests/ecosystem/test_client_package.py",
+    ("docs/recordings.md", ""): "tests/ecosystem/test_recording_pages.py",
     ("docs/serverless.md", "MODEL_BASE_PATH"): "tests/ecosystem/test_serverless.py",
+    ("docs/streams.md", ""): "tests/ecosystem/test_recording_pages.py",
     ("docs/tracking.md", "import mlflow"): "tests/pipeline/tracking/test_mlflow_registry.py",
     ("docs/versioned_data.md", "faultline run"): "tests/ecosystem/test_versioned_data.py",
 }
@@ -60,7 +62,6 @@ NOT_EXECUTED = {
     ("docs/package.md", "python3 -m venv wells"): _NETWORK,
     ("docs/package.md", "pip"): _NETWORK,
     ("docs/pictures.md", ""): _DATA,
-    ("docs/recordings.md", ""): _DATA,
     ("docs/retraining.md", ""): _PRODUCTION,
     ("docs/rollout.md", ""): _PRODUCTION,
     ("docs/serverless.md", "docker"): _CLUSTER,
@@ -70,8 +71,6 @@ NOT_EXECUTED = {
     ("docs/signed_models.md", "model_signing"): "the version is that of another machine",
     ("docs/simulator.md", ""): _LONG,
     ("docs/sounds.md", ""): _DATA,
-    ("docs/streams.md", "from serving.client"): _DATA,
-    ("docs/streams.md", "curl"): _DATA,
 }
 
 

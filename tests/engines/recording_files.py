@@ -32,14 +32,15 @@ def write_array_files(folder: Path) -> Path:
 
 
 def write_scope_files(folder: Path) -> Path:
-    """Writes CSV files of three rigs with lines before the table, which state the rate."""
+    """Writes CSV files of three rigs with lines before the table, not as many in all, which state the rate."""
     random = np.random.default_rng(6)
     for number, (is_faulty, samples) in enumerate(_labelled_sines(random, 96, 40)):
         place = folder / "scope" / f"rig_{number % 3}" / ("fault" if is_faulty else "ok")
         place.mkdir(parents=True, exist_ok=True)
         rate = 1000 if number % 8 else 2000
         rows = [f"{x:.4f},{2 * x:.4f}" for x in samples]
-        block = ["Model,MSO4", f"Sample Interval,{1 / rate:g}", "", "CH1,CH2", "V,A"]
+        block = ["Model,MSO4", *(["Note,late"] if number % 5 == 0 else [])]
+        block += [f"Sample Interval,{1 / rate:g}", "", "CH1,CH2", "V,A"]
         (place / f"{number:03d}.csv").write_text("\n".join([*block, *rows, ""]))
     return _initialise(folder / "scope", folder)
 

@@ -57,8 +57,9 @@ def profile_recordings(
             discovery.recordings,
             time_column=formats.time_column,
             header_rate=formats.header_rate,
+            header_row=formats.header_row,
         )
-        if formats.time_column or formats.header_rate
+        if formats.time_column or formats.header_rate or formats.header_row
         else discovery.recordings,
         data={**discovery.data, **formats.data},
         notes=(*_notes(discovery, formats), *formats.notes),

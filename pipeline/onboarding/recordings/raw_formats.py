@@ -2,11 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -31,6 +31,7 @@ from pipeline.reading.recordings.evidence.listing import has_rows
 from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of
 from pipeline.reading.recordings.raw.stamps import time_unit
+from pipeline.reading.recordings.raw.tables import own_layout
 from pipeline.recording_options import HeaderRate
 
 # The last word of a name or its unit, or in brackets.
@@ -38,6 +39,7 @@ _LONG_UNIT = re.compile(
     r"(?:^|[\W_])(mins?|minutes?|h|hrs?|hours?)$|[\[(]\s*(min|minutes|h|hrs?|hours|d|days)\s*[\])]",
     re.IGNORECASE,
 )
+LayoutOf = Callable[[str], CsvLayout]  # of one file
 _UNITS_OF_TIME = ("s", "ms", "µs", "ns")
 
 
@@ -51,6 +53,7 @@ class RawFormats:
         units: Channel to unit, from a row of units.
         time_column: The first column, if only its unit says that it has times.
         header_rate: Where the lines before the tables state the sampling rate.
+        header_row: First names of the line with the names, if it is another line in some files.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +61,15 @@ class RawFormats:
     units: Mapping[str, str] = field(default_factory=dict)
     time_column: str | None = None
     header_rate: HeaderRate | None = None
+    header_row: tuple[str, ...] = ()
+
+
+class _Layouts(NamedTuple):
+    """The layout of all files and of each, and how many batches of rows are looked at."""
+
+    found: FoundLayout
+    of: LayoutOf
+    num_batches: int | None
 
 
 def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
@@ -79,30 +91,30 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     probes = probes_of(files)
     block = find_common_block([file for file in files if _format(file) == "csv"])
     found = _layout(probes, block)
-    layout = found.layout
+    layout, header_row = found.layout, block.header_row if block else ()
+
+    def layout_of(file: str) -> CsvLayout:
+        return own_layout(file, layout, header_row)
+
     if discovery.recordings.form == "files" and discovery.recordings.order_column is None:
-        time = _time_by_unit(probes[0], found)
+        time = _time_by_unit(probes[0], found, layout_of)
         discovery = replace(discovery, recordings=replace(discovery.recordings, time_column=time))
     time = discovery.recordings.time_column
-    names = {file: _names(file, layout) for file in files}
+    names = {file: _names(file, layout_of) for file in files}
     check_spellings_of_names({file: own for file, own in names.items() if own})
     try:
-        columns = _columns(discovery, probes, found, reading, num_batches=1)
+        columns = _columns(discovery, probes, _Layouts(found, layout_of, 1), reading)
     except InputError:
-        columns = _columns(discovery, files, found, reading, num_batches=None)
+        columns = _columns(discovery, files, _Layouts(found, layout_of, None), reading)
     columns |= _columns_of_events(discovery, columns, reading)
     notes = [f"{quoted(name)} is written as {_words(form)}" for name, form in columns.items()]
     data: dict[str, Any] = {"encoding": layout.encoding} if layout.encoding != "utf-8" else {}
     if block is not None:
-        data["skip_rows"] = layout.skip_rows
+        data |= {"skip_rows": layout.skip_rows} if layout.skip_rows else {}
         data |= {"header": layout.header} if layout.header else {}
         notes.append(_block_note(block))
-    header_rate = None
-    if block is not None and time is None and discovery.recordings.form in ("files", "stream"):
-        decimal = discovery.data.get("decimal", ".")
-        table = next(file for file in files if _format(file) == "csv")
-        header_rate, words = find_header_rate(table, layout, decimal)
-        notes += words
+    header_rate, words = _header_rate(discovery, files, layout_of) if block else (None, ())
+    notes += words
     if layout.units_row:
         data["units_row"] = True
         notes.append("the row after the header holds units")
@@ -114,14 +126,26 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
         units=found.units,
         time_column=time,
         header_rate=header_rate,
+        header_row=header_row,
     )
 
 
-def _time_by_unit(file: str, found: FoundLayout) -> str | None:
+def _header_rate(
+    discovery: Discovery, files: Sequence[str], layout_of: LayoutOf
+) -> tuple[HeaderRate | None, tuple[str, ...]]:
+    """Returns where the lines before the tables state the rate, unless a column of times has it."""
+    options = discovery.recordings
+    if options.time_column is not None or options.form not in ("files", "stream"):
+        return None, ()
+    table = next(file for file in files if _format(file) == "csv")
+    return find_header_rate(table, layout_of(table), discovery.data.get("decimal", "."))
+
+
+def _time_by_unit(file: str, found: FoundLayout, layout_of: LayoutOf) -> str | None:
     """Returns the first column if its unit is one of time, and its numbers rise; else None."""
     if not found.layout.units_row or _format(file) != "csv":
         return None
-    batch, _ = next(_batches([file], found.layout, 1), (None, False))
+    batch, _ = next(_batches([file], layout_of, 1), (None, False))
     name = batch.schema.names[0] if batch is not None else ""
     if batch is None or found.units.get(name) not in _UNITS_OF_TIME:
         return None
@@ -133,6 +157,12 @@ def _time_by_unit(file: str, found: FoundLayout) -> str | None:
 
 
 def _block_note(block: TableStart) -> str:
+    if block.header_row:
+        names = ", ".join(f"`{name}`" for name in block.header_row)
+        return (
+            f"the names of the columns are in different lines: in each file, the first one that "
+            f"begins with {names} has them"
+        )
     own = "those with the names among them" if block.header else "before the names of the columns"
     return (
         f"{count(block.skip_rows, 'line')} about the recording at the beginning of each file, "
@@ -158,7 +188,7 @@ def _tables(discovery: Discovery) -> list[str]:
 
 def _is_readable_sheet(file: str) -> bool:
     try:
-        return any(batch.num_rows for batch, _ in _batches([file], CsvLayout(), 1))
+        return any(batch.num_rows for batch, _ in _batches([file], lambda _: CsvLayout(), 1))
     except InputError:
         return False  # the reader counts it as bad
 
@@ -201,21 +231,19 @@ def _is_row(cells: Sequence[str]) -> bool:
 def _columns(
     discovery: Discovery,
     files: Sequence[str],
-    found: FoundLayout,
+    layouts: _Layouts,
     reading: ReadOptions,
-    *,
-    num_batches: int | None,
 ) -> dict[str, ColumnFormat]:
     """Returns the formats of times and channels that are not plain."""
-    options, layout = discovery.recordings, found.layout
+    options, found = discovery.recordings, layouts.found
     others = {discovery.label, options.id_column if options.form == "long" else None}
     facts: dict[str, TextFacts] = {}
-    for batch, is_csv in _batches(files, layout, num_batches):
+    for batch, is_csv in _batches(files, layouts.of, layouts.num_batches):
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             if name not in others:
                 one = facts.setdefault(name, TextFacts())
                 one.add(column, csv=is_csv, default_marks=reading.default_marks)
-    delimiter = _delimiter(files[0], layout)
+    delimiter = _delimiter(files[0], layouts.of)
     written, decimal = _decide(facts, delimiter, reading)
     base = Data(path="-", **discovery.data).decimal
     columns = {}
@@ -231,27 +259,31 @@ def _columns(
 
 
 def _batches(
-    files: Sequence[str], layout: CsvLayout, num_batches: int | None
+    files: Sequence[str], layout_of: LayoutOf, num_batches: int | None
 ) -> Iterator[tuple[pa.RecordBatch, bool]]:
     for file in files:
-        [piece] = sources.plan_pieces([file], _format(file), layout=layout, whole_files=True)
+        [piece] = sources.plan_pieces(
+            [file], _format(file), layout=layout_of(file), whole_files=True
+        )
         for raw in islice(sources.read_piece(piece), num_batches):
             yield raw.batch, piece.format == "csv"
 
 
-def _names(file: str, layout: CsvLayout) -> list[str]:
+def _names(file: str, layout_of: LayoutOf) -> list[str]:
     """Returns the columns of a file; none of one that cannot be read, which the reader counts."""
     try:
-        [piece] = sources.plan_pieces([file], _format(file), layout=layout, whole_files=True)
+        [piece] = sources.plan_pieces(
+            [file], _format(file), layout=layout_of(file), whole_files=True
+        )
         return list(sources.read_schema(piece).names)
     except InputError:
         return []
 
 
-def _delimiter(file: str, layout: CsvLayout) -> str:
+def _delimiter(file: str, layout_of: LayoutOf) -> str:
     if _format(file) != "csv":
         return ""
-    return csv_header.read_header(file, layout).delimiter or ""
+    return csv_header.read_header(file, layout_of(file)).delimiter or ""
 
 
 def _decide(

@@ -160,7 +160,16 @@ def test_names_behind_a_mark_are_declared(tmp_path):
 
 def test_a_file_with_other_lines_before_the_table_is_named(tmp_path):
     with pytest.raises(InputError, match=r"01\.csv has 4 lines before the names"):
-        formats(tmp_path, SCOPE + SAMPLES, f"Serial,9\n{SCOPE}{SAMPLES}")
+        formats(tmp_path, SCOPE + SAMPLES, f"Serial,9\n{SCOPE.replace('t,', 'u,')}{SAMPLES}")
+
+
+def test_names_in_different_lines_are_declared_by_the_first_of_them(tmp_path):
+    first, second = (f"{SCOPE}ms,V\n{SAMPLES}", f"Serial,9\n{SCOPE}ms,V\n{SAMPLES}")
+    result = formats(tmp_path, first, second)
+    of_times = {"t": ColumnFormat(type="time", unit="ms", elapsed=True)}
+    assert result.data == {"units_row": True, "columns": of_times}
+    assert result.header_row == ("t", "value")
+    assert "the first one that begins with `t`, `value` has them" in " ".join(result.notes)
 
 
 def test_text_with_a_recording_in_each_line_has_no_columns(tmp_path):

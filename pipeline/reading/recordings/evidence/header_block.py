@@ -8,7 +8,8 @@ loggers write comments. The names of the columns follow, perhaps a row of units,
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
@@ -46,6 +47,8 @@ class TableStart:
             has another number of fields than the rows.
         units: Column to unit, from a row of units.
         first_line: The first line of the block.
+        header_row: Names that the line with the names begins with, if it is another line in some
+            of several files.
     """
 
     names: tuple[str, ...]
@@ -53,17 +56,18 @@ class TableStart:
     header: tuple[str, ...] | None = None
     units: Mapping[str, str] = field(default_factory=dict)
     first_line: str = ""
+    header_row: tuple[str, ...] = ()
 
     @property
     def has_block(self) -> bool:
         """Whether the table does not simply start with the names of its columns."""
-        return self.skip_rows > 0
+        return self.skip_rows > 0 or bool(self.header_row)
 
     def layout(self, encoding: str) -> CsvLayout:
         """Returns the layout of the file."""
         return CsvLayout(
             encoding=encoding,
-            skip_rows=self.skip_rows,
+            skip_rows=0 if self.header_row else self.skip_rows,
             header=self.header,
             units_row=bool(self.units) and self.header is None,
         )
@@ -106,22 +110,43 @@ def find_common_block(files: Sequence[str]) -> TableStart | None:
 
     Files in which no table is seen, such as empty ones, are left to the reader.
 
+    The names of the columns may be in different lines if they begin alike in all files.
+
     Raises:
         InputError: A file starts in another way than the first one, or has other units.
     """
-    first: tuple[str, TableStart] | None = None
-    for file in files:
-        start = find_start(file)
-        if start is None or not start.names:
-            continue
-        path, expected = first = first or (file, start)
-        if (start.skip_rows, start.header) != (expected.skip_rows, expected.header):
+    starts = [
+        (file, start) for file in files if (start := find_start(file)) is not None and start.names
+    ]
+    if not starts:
+        return None
+    path, first = starts[0]
+    shared = first.names
+    for _, start in starts:
+        pairs = zip(shared, start.names, strict=False)
+        shared = tuple(name for name, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    for file, start in starts:
+        is_elsewhere = start.skip_rows != first.skip_rows
+        if start.header != first.header or (is_elsewhere and (first.header or not shared)):
             raise InputError(
-                f"{file} has {_words(start)}, and {path} has {_words(expected)}. Give files of one "
+                f"{file} has {_words(start)}, and {path} has {_words(first)}. Give files of one "
                 "layout, or a folder for each layout."
             )
-        _check_units(file, start.units, path, expected.units)
-    return first[1] if first and first[1].has_block else None
+        _check_units(file, start.units, path, first.units)
+    if all(start.skip_rows == first.skip_rows for _, start in starts):
+        return first if first.has_block else None
+    for file, start in starts:
+        _check_units_row(file, start, path, first)
+    return replace(first, header_row=shared)
+
+
+def _check_units_row(file: str, start: TableStart, first: str, expected: TableStart) -> None:
+    if bool(start.units) != bool(expected.units):
+        with_units, without = (file, first) if start.units else (first, file)
+        raise InputError(
+            f"{with_units} has a row of units below the names of its columns, and {without} has "
+            "none. Give files of one layout, or a folder for each layout."
+        )
 
 
 def _check_units(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.errors import InputError
 from pipeline.column_format import ColumnFormat
 from pipeline.reading.recordings.beside.labels import Row
 from pipeline.reading.recordings.beside.tables import typed_text
@@ -175,7 +176,12 @@ class SampleReader:
         stated = self._job.options.header_rate
         if stated is None:
             return {}
-        return {STATED_RATE: repr(stated_rate(item.path, self._job.data, stated))}
+        data = self._job.data
+        try:
+            layout = tables.layout_of(item.path, data)
+        except InputError as error:
+            raise UnusableError(str(error)) from error
+        return {STATED_RATE: repr(stated_rate(item.path, layout, data.decimal, stated))}
 
     def _typed(self, constants: dict[str, str | None]) -> dict[str, Any]:
         typed = {}

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
-from pipeline.config import Data
 from pipeline.reading.files import csv_streams
 from pipeline.reading.files.csv_header import read_header, trimmed
 from pipeline.reading.files.pieces import Piece, first_line
@@ -46,14 +45,20 @@ class Stated(NamedTuple):
     unit: str
 
 
-def stated_rate(path: str, data: Data, wanted: HeaderRate) -> float:
+def stated_rate(path: str, layout: CsvLayout, decimal: str, wanted: HeaderRate) -> float:
     """Returns the sampling rate in Hz that the lines before the table of a file state.
+
+    Args:
+        path: The file.
+        layout: Its layout.
+        decimal: Its decimal mark.
+        wanted: Where the rate is.
 
     Raises:
         UnusableError: They do not state it, or state two.
     """
     try:
-        numbers = [one for one in numbers_in(*read_block(path, data.csv_layout), data.decimal)
+        numbers = [one for one in numbers_in(*read_block(path, layout), decimal)
                    if one.name == wanted.name]  # fmt: skip
     except InputError as error:
         raise UnusableError(str(error).removeprefix(path).lstrip(": ").rstrip(".")) from error

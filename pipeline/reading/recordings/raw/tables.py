@@ -1,5 +1,6 @@
 """Raw files of tables and arrays in batches of rows, a long table on several threads."""
 
+import csv
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,8 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.config import Data
-from pipeline.reading.files import csv_ranges
+from pipeline.reading.files import csv_ranges, csv_streams
+from pipeline.reading.files.csv_header import trimmed
 from pipeline.reading.files.pieces import Piece, format_of
 from pipeline.reading.files.sources import plan_pieces, read_piece
 from pipeline.reading.quarantine import locate
@@ -28,6 +30,8 @@ Out = TypeVar("Out")
 _WORKERS = min(8, os.cpu_count() or 1)
 _AHEAD = 2  # tasks that wait or are done, for each worker
 _RANGE_BYTES = 32 << 20
+_MAX_LINES = 1_000  # before the names of the columns
+_DELIMITERS = ",;\t|"
 
 
 class Mapper(Protocol):
@@ -66,13 +70,59 @@ def read_batches(
         yield batch
         return
     try:
-        [piece] = plan_pieces([path], _format(path), layout=_layout(data, units), whole_files=True)
+        layout = own_layout(path, _layout(data, units), _header_row(data))
+        [piece] = plan_pieces([path], _format(path), layout=layout, whole_files=True)
         for raw in read_piece(piece):
             if raw.bad_rows:
                 raise UnusableError(str(locate(piece, raw.bad_rows)[0]).removeprefix(f"{path}, "))
             yield raw.batch
     except InputError as error:
         raise UnusableError(str(error).removeprefix(path).lstrip(": ").rstrip(".")) from error
+
+
+def own_layout(path: str, layout: CsvLayout, header_row: Sequence[str]) -> CsvLayout:
+    """Returns the layout of a file, in which the names of the columns may be in any line.
+
+    Args:
+        path: The file.
+        layout: That of all files.
+        header_row: Names of the first columns; without any, the layout is that of all.
+
+    Raises:
+        InputError: No line begins with these names.
+    """
+    if not header_row or _format(path) != "csv":
+        return layout
+    whole = Piece(index=0, path=path, format="csv", layout=layout)
+    with csv_streams.open_text(whole, errors="replace") as text:
+        for place, line in enumerate(islice(text, _MAX_LINES)):
+            if any(_begins_with(line, header_row, one) for one in _DELIMITERS):
+                return replace(layout, skip_rows=place)
+    raise InputError(
+        f"{path}: none of its first {_MAX_LINES:,} lines begins with the names "
+        f"{', '.join(f'`{name}`' for name in header_row)} of data.recordings.header_row."
+    )
+
+
+def _begins_with(line: str, names: Sequence[str], delimiter: str) -> bool:
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return False
+    return [trimmed(cell) for cell in cells[: len(names)]] == list(names)
+
+
+def layout_of(path: str, data: Data) -> CsvLayout:
+    """Returns the layout of one file.
+
+    Raises:
+        InputError: The line with the names of its columns is not found.
+    """
+    return own_layout(path, data.csv_layout, _header_row(data))
+
+
+def _header_row(data: Data) -> Sequence[str]:
+    return data.recordings.header_row if data.recordings is not None else ()
 
 
 def _format(path: str) -> Any:

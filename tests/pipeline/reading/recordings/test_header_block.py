@@ -11,6 +11,7 @@ from pipeline.reading.recordings.evidence.header_block import (
     find_common_block,
     start_of,
 )
+from pipeline.reading.recordings.raw.tables import own_layout
 
 ROWS = [f"{number / 10},{number * 2}" for number in range(12)]
 TABS = [row.replace(",", "\t") for row in ROWS]
@@ -125,14 +126,40 @@ def test_files_of_one_layout_have_one_block(tmp_path):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ([*SCOPE[3:], *ROWS], r"b\.csv has 0 lines .*TIME, CH1.*a\.csv has 3 lines"),
-        (["More,1", *SCOPE, *ROWS], r"b\.csv has 4 lines"),
+        (["u,v", *ROWS], r"b\.csv has 0 lines .*u, v.*a\.csv has 3 lines"),
+        (["More,1", *SCOPE, "s,V", *ROWS], r"b\.csv has a row of units .*, and .*a\.csv has none"),
         (["# x", "", "", "# TIME,CH1", *ROWS], r"b\.csv has 4 lines before the rows"),
     ],
 )
 def test_a_file_of_another_layout_is_named(tmp_path, other, words):
     with pytest.raises(InputError, match=words):
         find_common_block(write(tmp_path, a=[*SCOPE, *ROWS], b=other))
+
+
+@pytest.mark.parametrize("other", [[*SCOPE[3:], *ROWS], ["More,1", *SCOPE, *ROWS]])
+def test_the_names_may_be_in_different_lines(tmp_path, other):
+    files = write(tmp_path, a=[*SCOPE, *ROWS], b=other)
+    block = find_common_block(files)
+    assert block.header_row == ("TIME", "CH1")
+    layout = block.layout("utf-8")
+    assert layout.skip_rows == 0
+    lines = [own_layout(file, layout, block.header_row).skip_rows for file in files]
+    assert lines == [3, other.index("TIME,CH1")]
+    for file in files:
+        batch = read(file, skip_rows=lines[files.index(file)]).batch
+        assert (batch.schema.names, batch.num_rows) == (["TIME", "CH1"], len(ROWS))
+
+
+def test_names_in_different_lines_are_those_that_all_files_begin_with(tmp_path):
+    wider = [f"{row},1" for row in ROWS]
+    files = write(tmp_path, a=[*SCOPE, *ROWS], b=["TIME,CH1,CH2", *wider])
+    assert find_common_block(files).header_row == ("TIME", "CH1")
+
+
+def test_a_file_without_the_names_is_refused(tmp_path):
+    [path] = write(tmp_path, a=["u,v", *ROWS])
+    with pytest.raises(InputError, match=r"lines begins with the names `TIME`, `CH1` of"):
+        own_layout(path, CsvLayout(), ("TIME", "CH1"))
 
 
 def read(path, **layout):

@@ -84,3 +84,14 @@ def test_a_rate_that_contradicts_the_times_is_bad(tmp_path):
     write(tmp_path, "1.csv", "Sampling Rate: 10", "Model X")
     with pytest.raises(InputError, match=r"1 s apart, which is 1 Hz, but `the lines .* is 10 Hz"):
         assembled(tmp_path, "raw", header_rate=RATE, time_column="a", data=DATA, **OPTIONS)
+
+
+def test_files_may_have_their_names_in_different_lines(tmp_path):
+    write(tmp_path, "1.csv", "Sampling Rate: 10")
+    write(tmp_path, "2.csv", "Model X", "", "Sampling Rate: 20", "Gain 3")
+    options = OPTIONS | {"header_rate": RATE, "header_row": ("a", "b")}
+    read = rows(assembled(tmp_path, "raw", **options))
+    assert [(row["sampling_rate_hz"], len(row["b"])) for row in read] == [(10.0, 12), (20.0, 12)]
+    (tmp_path / "raw/ok/3.csv").write_text("\n".join(["u,v", *ROWS, ""]))
+    with pytest.raises(InputError, match=r"3\.csv: none of its first 1,000 lines begins with"):
+        assembled(tmp_path, "raw", **options)
