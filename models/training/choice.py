@@ -34,7 +34,7 @@ ChosenKind = Literal["network", "trees", "blend"]
 # split separates the missing ones from all others.
 _MAX_SET_VALUES = 64
 # Up to so many trees a round, as long as a request does not pay for more than so many in all.
-_PARALLEL_TREES = 5
+_PARALLEL_TREES = 3
 _MAX_TREES = 600
 _WEIGHTS = np.linspace(0.05, 0.95, 19)
 _SIMPLEST: tuple[ChosenKind, ...] = ("trees", "network", "blend")
