@@ -133,6 +133,8 @@ def _columns(file: str) -> PathColumn | None:
     )
     if not channels:
         return None
+    if time is not None and series.numbers_rows(frame[time]):
+        time = None  # such as `cycle`: neither a time nor a channel
     decimal: Decimal = "," if has_decimal_commas(file) else "."
     return PathColumn(
         holds="signal",

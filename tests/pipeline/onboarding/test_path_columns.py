@@ -78,6 +78,17 @@ def test_many_missing_files_are_refused_with_row_and_column(tmp_path):
         init(tmp_path, path)
 
 
+def test_numbers_of_samples_are_neither_times_nor_channels(tmp_path):
+    path = write_mixed(tmp_path, 40)
+    for file in (tmp_path / "traces").iterdir():
+        _, *rows = file.read_text().splitlines()
+        numbered = [f"{n};{row.partition(';')[2]}" for n, row in enumerate(rows)]
+        file.write_text("\n".join(["cycle;x", *numbered, ""]))
+    config = load_config(init(tmp_path, path).config_path)
+    assert config.data.path_columns["trace"].time_column is None
+    assert config.data.path_columns["trace"].channels == COLUMNS["trace"].channels
+
+
 def test_traces_of_several_rates_get_the_median_one(tmp_path):
     path = write_mixed(tmp_path / "data", 100, step_s=0.1)
     for number in range(10):
