@@ -79,7 +79,7 @@ def test_many_missing_files_are_refused_with_row_and_column(tmp_path):
 
 
 def test_numbers_of_samples_are_neither_times_nor_channels(tmp_path):
-    path = write_mixed(tmp_path, 40)
+    path = write_mixed(tmp_path, 100)
     for file in (tmp_path / "traces").iterdir():
         _, *rows = file.read_text().splitlines()
         numbered = [f"{n};{row.partition(';')[2]}" for n, row in enumerate(rows)]
