@@ -77,7 +77,7 @@ def profile_recordings(
             path = str(Path(folder) / "without-bytes.parquet")
             features = _split_off_bytes(assembled, options.bytes_column, options.media, path)
         table = read_table(path, discovery.label, reading)
-    left_out = _left_out(discovery, table)
+    left_out = {**_left_out(discovery, table), **_annotations(discovery, table)}
     columns = {
         name: replace(column, unit_in_row=formats.units.get(name, ""))
         for name, column in table.columns.items()
@@ -190,6 +190,11 @@ def _left_out(discovery: Discovery, table: Table) -> Mapping[str, str]:
     elif window.num_samples is not None and rate is not None and rate.num_distinct > 1:
         reasons[RATE] = "windows have the same number of samples at any rate"
     return {name: reason for name, reason in reasons.items() if name in table.columns}
+
+
+def _annotations(discovery: Discovery, table: Table) -> dict[str, str]:
+    reason = "it differs between rows of one recording in the table of labels, as annotations do"
+    return {name: reason for name in discovery.annotations if name in table.columns}
 
 
 def _resampled(discovery: Discovery) -> dict[str, str]:

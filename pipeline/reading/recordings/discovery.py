@@ -13,10 +13,11 @@ from typing import Any
 
 from common.errors import InputError
 from pipeline.counting import count
-from pipeline.reading.files.pieces import format_of
+from pipeline.reading.files.pieces import format_of, suffix_of
 from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence.header_block import find_block
 from pipeline.reading.recordings.evidence.listing import (
+    FOREIGN,
     Listing,
     UnreadableTableError,
     has_rows,
@@ -29,7 +30,9 @@ from pipeline.reading.recordings.forms.group_rows import GroupForms
 from pipeline.reading.recordings.forms.request import MANY_FILES, Discovery, Rows
 from pipeline.reading.recordings.forms.tables import TableForms
 from pipeline.reading.recordings.forms.text_rows import TextRowForms
+from pipeline.recording_options import Media
 
+_MAX_FOREIGN = 0.1  # share of the sounds or pictures
 _UNREAD_ROWS = (".ts", ".arff")
 _TDMS = ".tdms"
 
@@ -94,6 +97,7 @@ def _discover(path: str, labels: str | None, said: Mapping[str, Any]) -> Discove
     # One or two pictures beside many tables are drawings of them.
     enough = MANY_FILES if len(listing.tables) > MANY_FILES else 1
     if len(listing.media[media]) >= enough:
+        _check_most_are_read(listing, media)
         return FileForms(**given).of_files(media, listing.media[media])
     in_rows = _rows(given, path, listing)
     if in_rows is not None:
@@ -141,6 +145,17 @@ def _nameless_error(listing: Listing) -> InputError:
         "column names them. If they are recordings, write the name of each file into a column of "
         "that table. If each row is an example, give the folder or a glob of these files alone."
     )
+
+
+def _check_most_are_read(listing: Listing, media: Media) -> None:
+    """Checks that few sounds or pictures are of kinds that are not read.
+
+    Raises:
+        InputError: So many are that the others are a selection.
+    """
+    foreign = tuple(file for file in listing.foreign if suffix_of(file, FOREIGN[media]))
+    if len(foreign) > _MAX_FOREIGN * (len(foreign) + len(listing.media[media])):
+        raise _foreign_error(replace(listing, foreign=foreign))
 
 
 def _foreign_error(listing: Listing) -> InputError:

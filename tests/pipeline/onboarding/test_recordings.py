@@ -385,3 +385,16 @@ def test_an_unclear_label_says_where_it_is_from(tmp_path):
     mills = write_machines(tmp_path / "mills", ["calm", "wild", "odd"], [4, 4, 4])
     with pytest.raises(InputError, match=r"--positive(.|\n)*Found: the folder's name is the label"):
         init(tmp_path, mills)
+
+
+def test_the_corners_of_boxes_are_no_features(tmp_path):
+    parts = write_sized_pictures(tmp_path / "parts", [(16, 16)] * 80)
+    rows = ["file,maker,class,xmin"]
+    for number in range(80):
+        label = "bolt" if number % 5 else "rust"
+        row = f"{3 * number}.png,{'ab'[number % 2]},{label}"
+        rows += [f"{row},{number + box}" for box in range(1 + number % 3)]
+    (tmp_path / "boxes.csv").write_text("\n".join(rows))
+    report = init(tmp_path, parts, labels=str(tmp_path / "boxes.csv"), label="class")
+    assert set(report.proposal.features) == {"image", "maker"}
+    assert "as annotations do" in report.proposal.left_out["xmin"]

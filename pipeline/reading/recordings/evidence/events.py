@@ -4,8 +4,10 @@ import pandas as pd
 
 from common.errors import InputError
 
-_BEGINS = {"start", "begin", "from", "onset", "start_time", "starttime", "t_start", "start_s"}
-_ENDS = {"end", "stop", "to", "until", "offset", "end_time", "endtime", "t_end", "end_s"}
+_BEGINS = {"start", "begin", "from", "onset", "start_time", "starttime", "t_start", "start_s",
+    "begin_time", "start_ts", "beginn", "von", "anfang"}  # fmt: skip
+_ENDS = {"finish", "finish_time", "end_ts", "ende", "bis",
+    "end", "stop", "to", "until", "offset", "end_time", "endtime", "t_end", "end_s"}  # fmt: skip
 _DURATIONS = {"duration", "duration_s", "length", "length_s"}
 
 

@@ -17,6 +17,7 @@ from pipeline.recording_options import OWN_COLUMNS
 # A table names the recordings if one of its columns has this share of their names.
 _MATCHED = 0.5
 MAX_CLASSES = 30
+_MAX_SLIPS = 0.05  # share of the recordings with rows that differ by mistake
 _NAMES = {
     "label", "labels", "class", "target", "fault", "faulty", "failure", "failed", "anomaly",
     "anomalous", "abnormal", "defect", "defective", "y", "outcome", "quality", "ok", "nok",
@@ -164,6 +165,21 @@ def _only_label(frame: pd.DataFrame, not_label: Sequence[str]) -> list[str]:
     few = [name for name in others if 2 <= frame[name].nunique() <= MAX_CLASSES]
     by_value = [name for name in few if _share_of_words(frame[name].dropna().astype(str).unique())]
     return by_value or (few if len(others) == 1 else [])
+
+
+def annotation_columns(frame: pd.DataFrame, id_column: str, label: str) -> tuple[str, ...]:
+    """Returns the columns that differ between rows of one recording, such as the corners of boxes.
+
+    Args:
+        frame: A table of labels.
+        id_column: Its column with the names of the recordings.
+        label: Its label, which is none of them.
+    """
+    if not frame[id_column].duplicated().any():
+        return ()
+    numbers = frame.drop(columns=label).groupby(id_column).nunique(dropna=False)
+    shares = (numbers > 1).mean()
+    return tuple(str(name) for name, share in shares.items() if share > _MAX_SLIPS)
 
 
 def is_named_as_label(name: str) -> bool:

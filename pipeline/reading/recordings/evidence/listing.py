@@ -37,11 +37,11 @@ _HEAD_BYTES = 1 << 16
 _MIN_TEXTS = 3  # files of text that are tables
 _AUDIO, _IMAGES, _ARRAYS = RAW_SUFFIXES["audio"], RAW_SUFFIXES["image"], ARRAY_SUFFIXES
 # Sounds and pictures that the served model cannot decode, and files of LabVIEW.
-_FOREIGN = (
-    *(".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".opus", ".amr"),
-    *(".tif", ".tiff", ".webp", ".heic", ".jp2", ".dng"),
-    ".tdms",
-)
+FOREIGN: dict[Media, tuple[str, ...]] = {
+    "audio": (".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".opus", ".amr"),
+    "image": (".tif", ".tiff", ".webp", ".heic", ".jp2", ".dng", ".jfif"),
+}
+_FOREIGN = (*FOREIGN["audio"], *FOREIGN["image"], ".tdms")
 _TABLES = tuple(suffix for suffix, form in SUFFIXES.items() if form in ("csv", "parquet"))
 _SHEETS = tuple(suffix for suffix, form in SUFFIXES.items() if form == "sheet")
 

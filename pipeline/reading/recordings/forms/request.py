@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +48,7 @@ class Discovery:
         data: Further keys of `data`, such as `decimal`.
         notes: What was concluded and from what, in words.
         rate_hz: Rate to resample streams of several rates to.
+        annotations: Columns of the table of labels that differ between rows of one recording.
     """
 
     path: str
@@ -57,6 +58,7 @@ class Discovery:
     data: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     rate_hz: float | None = None
+    annotations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,8 @@ class Request:
             InputError: Which column of the table is the label is not clear.
         """
         frame = read_frame(table.path)
+        if media == "table" and frame[table.id_column].duplicated().any():
+            check_no_events(table.path, frame)
         label = label_evidence.label_column(
             frame, wanted=self.label, not_label=(table.id_column,), where=table.path
         )
@@ -146,7 +150,9 @@ class Request:
             **self._axes(media, files, label, notes),
         )
         classes = Counter(frame[label].dropna().map(series.label_text))
-        return self.found(files, recordings, label, classes, notes)
+        discovery = self.found(files, recordings, label, classes, notes)
+        annotations = label_evidence.annotation_columns(frame, table.id_column, label)
+        return replace(discovery, annotations=annotations)
 
     def by_name(self, media: Media, files: Sequence[str], notes: list[str]) -> Discovery:
         """Discovers labels in the names of folders or files.

@@ -315,9 +315,9 @@ def test_a_class_of_the_name_mask_is_no_mask(tmp_path):
 
 
 def test_files_of_other_kinds_beside_recordings_are_counted(tmp_path):
-    for number in range(4):
-        write(tmp_path / ("ok" if number else "crack") / f"{number}.png")
-        write(tmp_path / "ok" / f"{number}.webp")
+    for number in range(40):
+        suffix = "png" if number < 36 else "webp"
+        write(tmp_path / ("ok" if number else "crack") / f"{number}.{suffix}")
     write(tmp_path / "ok" / "sound.wav")
     expected = "not used: 5 files of other kinds (4 .webp, 1 .wav)"
     assert expected in found(tmp_path).notes
@@ -732,3 +732,20 @@ def test_german_words_for_good_and_bad_are_classes(tmp_path):
     assert found(tmp_path).notes[-1] == "the file's name holds the label: `IO` (2), `NIO` (4)"
     rows = pd.DataFrame({"Teil": [f"{n}.wav" for n in range(6)], "Urteil": ["i.O.", "n.i.O."] * 3})
     assert label_column(rows, wanted=None, not_label=("Teil",), where="t.csv") == "Urteil"
+
+
+def test_many_pictures_of_kinds_that_are_not_read_are_refused(tmp_path):
+    for number in range(40):
+        suffix = ".tif" if number % 5 == 0 else ".png"
+        write(tmp_path / ("ok" if number % 2 else "bad") / f"{number}{suffix}", "")
+    with pytest.raises(InputError, match=r"8 files such as .*0.tif, and .tif is not read"):
+        found(tmp_path)
+
+
+def test_events_with_another_name_for_their_end_are_no_labels(tmp_path):
+    for name in ("P-0", "P-1", "P-2"):
+        write_frame(tmp_path / "data" / f"{name}.csv", samples(800).drop(columns="label"))
+    rows = "P-0,2026-01-01 01:00,2026-01-01 02:00,jam\nP-0,2026-01-02,2026-01-03,leak\n"
+    write(tmp_path / "faults.csv", "machine,begin,finish,type\n" + rows + rows.replace("-0", "-1"))
+    with pytest.raises(InputError, match="Rename `begin` to `start`, and `finish` to `end`"):
+        found(tmp_path)
