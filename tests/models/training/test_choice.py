@@ -188,8 +188,7 @@ def test_several_trees_a_round_are_taken_where_they_predict_better_and_a_request
     _, data = _split(values, values, values.sum(axis=1))
     options, scores = _best(data, data.labels)
     assert (options.parallel_trees, options.subsample) == (3, 0.8)
-    monkeypatch.setattr(choosing, "_MAX_TREES", 5 * scores.rounds // 2)
-    options, scores = _best(data, data.labels)
-    assert options.parallel_trees == 2
-    monkeypatch.setattr(choosing, "_MANY_ROWS", NUM - 1)
-    assert _best(data, data.labels)[0].parallel_trees == 1
+    for limit, too_low in (("_MAX_TREES", scores.rounds), ("_MANY_ROWS", NUM - 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(choosing, limit, too_low)
+            assert _best(data, data.labels)[0].parallel_trees == 1
