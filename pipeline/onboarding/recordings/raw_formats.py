@@ -32,7 +32,7 @@ from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of
 from pipeline.reading.recordings.raw.stamps import time_unit
 from pipeline.reading.recordings.raw.tables import own_layout
-from pipeline.recording_options import HeaderRate
+from pipeline.recording_options import HeaderRate, Recordings
 
 # The last word of a name or its unit, or in brackets.
 _LONG_UNIT = re.compile(
@@ -92,6 +92,7 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     block = find_common_block([file for file in files if _format(file) == "csv"])
     found = _layout(probes, block)
     layout, header_row = found.layout, block.header_row if block else ()
+    _check_header_row(header_row, discovery)
 
     def layout_of(file: str) -> CsvLayout:
         return own_layout(file, layout, header_row)
@@ -130,12 +131,30 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     )
 
 
+def _check_header_row(names: Sequence[str], discovery: Discovery) -> None:
+    """Checks that files whose names are in different lines are recordings of their own.
+
+    Raises:
+        InputError: They are parts of a table, which is read in ranges.
+    """
+    if names and not _has_own_files(discovery.recordings):
+        raise InputError(
+            f"The tables at {discovery.path} have different numbers of lines before the names of "
+            "their columns. Tables of several recordings need one number: remove these lines."
+        )
+
+
+def _has_own_files(options: Recordings) -> bool:
+    """Whether each file is a recording."""
+    return options.form in ("files", "stream") and not options.id_is_column
+
+
 def _header_rate(
     discovery: Discovery, files: Sequence[str], layout_of: LayoutOf
 ) -> tuple[HeaderRate | None, tuple[str, ...]]:
     """Returns where the lines before the tables state the rate, unless a column of times has it."""
     options = discovery.recordings
-    if options.time_column is not None or options.form not in ("files", "stream"):
+    if options.time_column is not None or not _has_own_files(options):
         return None, ()
     table = next(file for file in files if _format(file) == "csv")
     return find_header_rate(table, layout_of(table), discovery.data.get("decimal", "."))

@@ -172,6 +172,12 @@ def test_names_in_different_lines_are_declared_by_the_first_of_them(tmp_path):
     assert "the first one that begins with `t`, `value` has them" in " ".join(result.notes)
 
 
+def test_tables_of_several_recordings_need_one_number_of_lines(tmp_path):
+    options = {"form": "long", "id_column": "value", "time_column": "t"}
+    with pytest.raises(InputError, match="Tables of several recordings need one number"):
+        formats(tmp_path, SCOPE + SAMPLES, f"Serial,9\n{SCOPE}{SAMPLES}", **options)
+
+
 def test_text_with_a_recording_in_each_line_has_no_columns(tmp_path):
     # Their first lines have values twice, and differ.
     for name in ("a.tsv", "b.tsv"):
