@@ -42,29 +42,28 @@ def find_header_rate(
     lines, delimiter = read_block(path, layout)
     if any(map(_OTHER_AXIS.search, lines)):
         return None, ()
-    rates = [
-        found for one in numbers_in(lines, delimiter, decimal) if (found := _rate(one)) is not None
-    ]
-    if not rates:
+    numbers = numbers_in(lines, delimiter, decimal)
+    found = [(option, one) for one in numbers if (option := _option(one.name)) is not None]
+    rates = [_rate(one, option) for option, one in found]
+    if not any(rates):
         return None, ()
-    option, rate_hz = rates[0]
-    for other, other_hz in rates[1:]:
-        if abs(other_hz / rate_hz - 1) > RATE_TOLERANCE:
-            return None, (
-                f"not used: the lines before the table of {path} state two sampling rates, "
-                f"{rate_hz:g} Hz by `{option.name}` and {other_hz:g} Hz by `{other.name}`. Write "
-                "the right one as data.recordings.header_rate",
-            )
+    option, rate_hz = found[0][0], rates[0]
+    if max(rates) > (1 + RATE_TOLERANCE) * min(rates):
+        shown = " and ".join(f"`{one.name}` {one.value:g}" for _, one in found)
+        return None, (
+            f"not used: the lines before the table of {Path(path).name} state several sampling "
+            f"rates: {shown}. Write the right one as data.recordings.header_rate",
+        )
     return option, (
         f"`{option.name}` in the lines before the table gives the sampling rate of each file: "
         f"{rate_hz:g} Hz in {Path(path).name}. Numbers without a unit are taken for {option.unit}",
     )
 
 
-def _rate(stated: Stated) -> tuple[HeaderRate, float] | None:
-    """Returns the rate that a number means by its name; None if it has another meaning."""
-    match = _BRACKETS.search(stated.name)
-    bare = re.sub(r"[^a-z]+", " ", _BRACKETS.sub("", stated.name).lower()).strip()
+def _option(name: str) -> HeaderRate | None:
+    """Returns how a number with this name gives a rate; None if it has another meaning."""
+    match = _BRACKETS.search(name)
+    bare = re.sub(r"[^a-z]+", " ", _BRACKETS.sub("", name).lower()).strip()
     words = bare.split(" ")
     unit = known_unit(match[1]) if match else known_unit(words[-1]) if len(words) > 1 else ""
     if unit and not match:
@@ -72,9 +71,12 @@ def _rate(stated: Stated) -> tuple[HeaderRate, float] | None:
     is_rate = _RATES.fullmatch(bare) is not None
     if not is_rate and not _INTERVALS.fullmatch(bare):
         return None
+    return HeaderRate(name=name, unit=cast(RateUnit, unit or ("Hz" if is_rate else "s")))
+
+
+def _rate(stated: Stated, option: HeaderRate) -> float:
+    """Returns the rate in Hz that a number means, 0 if it means none."""
     try:
-        own = unit or ("Hz" if is_rate else "s")
-        option = HeaderRate(name=stated.name, unit=cast(RateUnit, own))
-        return option, rate_of(stated, option.unit)
+        return rate_of(stated, option.unit)
     except UnusableError:
-        return None  # such as an interval in V
+        return 0.0

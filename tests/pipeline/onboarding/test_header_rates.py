@@ -57,7 +57,11 @@ def test_other_numbers_are_no_rates(tmp_path, line):
 def test_two_rates_that_differ_are_not_used_and_said_so(tmp_path):
     option, [note] = find(tmp_path, "Sample Rate,1000", "Sample Interval,0.002")
     assert option is None
-    assert "state two sampling rates, 1000 Hz by `Sample Rate` and 500 Hz by" in note
+    assert "state several sampling rates: `Sample Rate` 1000 and `Sample Interval` 0.002" in note
+    # The comma between thousands divides fields too.
+    option, [note] = find(tmp_path, "Sampling Rate = 1,000 Hz", "Model,X")
+    assert option is None
+    assert "`Sampling Rate` 1 and `Sampling Rate` 0" in note
 
 
 def test_two_words_for_one_rate_agree(tmp_path):

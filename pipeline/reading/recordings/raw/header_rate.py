@@ -157,8 +157,11 @@ def _beside(cells: Sequence[str], decimal: str) -> Iterator[Stated]:
 
 def _value(text: str, decimal: str) -> tuple[float, str] | None:
     match = _VALUE.fullmatch(text.replace(",", ".") if decimal == "," else text)
-    unit = known_unit(match[2] or "") if match else ""
-    if match is None or (match[2] and not unit):  # such as 5 V
+    if match is None:
+        return None
+    remark = re.match(r"[^(;]+", match[2] or "")  # `s` of `0.001 s (1 kHz)`
+    unit = known_unit(remark[0] if remark else match[2] or "")
+    if match[2] and not unit:  # such as 5 V
         return None
     return float(match[1]), unit
 

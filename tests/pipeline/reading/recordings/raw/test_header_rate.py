@@ -20,6 +20,7 @@ ROWS = [f"{place},{2 * place % 5}" for place in range(12)]
         (["Delta_X 0.001"], ",", ".", ("Delta_X", 0.001, "")),
         (['"Sample Rate";"2000";"Hz"'], ";", ".", ("Sample Rate", 2000.0, "Hz")),
         (["Abtastrate;0,5"], ";", ",", ("Abtastrate", 0.5, "")),
+        (["Sample interval: 0.001 s (1 kHz)"], ",", ".", ("Sample interval", 0.001, "s")),
         (["Interval\t10\tms"], "\t", ".", ("Interval", 10.0, "ms")),
     ],
 )
