@@ -295,8 +295,10 @@ def _make_plan(
     )
     checks.check_classes(counts, labels, spec)
     if spec.strategy == "stratified":
-        remarks = checks.check_shares(splits.stratified_rows(counts, spec.shares), spec)
-        cuts = splits.stratified_cuts(counts, spec.shares)
+        in_window = spec.in_window
+        dealt = splits.stratified_rows(counts, spec.shares, in_window=in_window)
+        remarks = checks.check_shares(dealt, spec)
+        cuts = splits.stratified_cuts(counts, spec.shares, in_window=in_window)
         rows = passes.run(
             functools.partial(steps.rows_at_cuts, cuts=cuts, folder=passes.staged),
             splits.CutCounts.concatenate,

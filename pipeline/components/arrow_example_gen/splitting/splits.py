@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.reading import hashing
+
 Keys = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 SplitIds = npt.NDArray[np.int8]
@@ -126,16 +128,32 @@ class Cut:
     take: int
 
 
-def stratified_rows(counts: KeyCounts, shares: Sequence[float]) -> Ints:
+def stratified_rows(counts: KeyCounts, shares: Sequence[float], *, in_window: bool = False) -> Ints:
     """Returns int64 [splits, classes], each split's exact share of the rows of each class.
 
     Of the ways to round the shares of the classes up or down, it is the one with the least squared
     deviations of the classes and of all rows together: 207 and 793 rows give 200, not 199, where
     the share is 0.2.
+
+    In a window, positives so few that a split's share is less than one are dealt by a number that
+    follows from these rows: each split gets its share in the mean over the spans. Otherwise all
+    spans with one positive would give it to train, and `test` would have none.
+
+    Args:
+        counts: Rows by bucket.
+        shares: Shares of the splits.
+        in_window: Whether the rows are a span of a window.
+
+    References:
+        Madow and Madow, On the theory of systematic sampling, Annals of Mathematical Statistics
+        15(1), 1944.
     """
     totals = counts.counts.sum(axis=0)
     exact = np.outer(shares, totals)
-    ways = itertools.product(*(_roundings(int(total), shares) for total in totals))
+    start = _start(counts) if in_window else None
+    ways = itertools.product(
+        _roundings(int(totals[0]), shares, None), _roundings(int(totals[1]), shares, start)
+    )
 
     def deviation(rows: Ints) -> float:
         off = rows - exact
@@ -145,10 +163,21 @@ def stratified_rows(counts: KeyCounts, shares: Sequence[float]) -> Ints:
     return min((np.array(way, np.int64).T for way in ways), key=deviation)
 
 
-def _roundings(total: int, shares: Sequence[float]) -> list[list[int]]:
+def _start(counts: KeyCounts) -> float:
+    """A number in [0, 1) that follows from the positive rows and not from their order."""
+    mixed = hashing.mix(counts.keys) * counts.counts[:, 1].astype(np.uint64)
+    total = np.bitwise_xor.reduce(mixed, initial=np.uint64(0))
+    return float(hashing.mix(np.array([total], np.uint64))[0] >> np.uint64(11)) / 2.0**53
+
+
+def _roundings(total: int, shares: Sequence[float], start: float | None) -> list[list[int]]:
     """The ways to round shares of `total` up or down to whole rows, by largest remainder first."""
     first = largest_remainder(total, shares)
     floors = np.floor(np.round(np.asarray(shares, np.float64) * total, 9)).astype(np.int64)
+    if floors.min() == 0 and start is not None:
+        ends = np.floor(np.round(np.cumsum(shares) * total, 9) + start).astype(np.int64)
+        ends[-1] = total
+        return [[int(n) for n in np.diff(ends, prepend=0)]]
     if floors.min() == 0:
         return [first]
     extra = total - int(floors.sum())
@@ -156,19 +185,26 @@ def _roundings(total: int, shares: Sequence[float]) -> list[list[int]]:
     return [first, *([int(n) + (k in up) for k, n in enumerate(floors)] for up in ups)]
 
 
-def stratified_cuts(counts: KeyCounts, shares: Sequence[float]) -> list[Cut]:
-    """Returns the four cuts that give each split its exact share of each class.
+def stratified_cuts(
+    counts: KeyCounts, shares: Sequence[float], *, in_window: bool = False
+) -> list[Cut]:
+    """Returns the cuts that give each split its exact share of each class.
+
+    Two for each class, without those that no row lies beyond.
 
     Args:
-        counts: Rows by bucket; each class needs at least three rows.
+        counts: Rows by bucket.
         shares: Shares of the splits.
+        in_window: As for `stratified_rows`.
     """
     cuts = []
-    rows = stratified_rows(counts, shares)
+    rows = stratified_rows(counts, shares, in_window=in_window)
     for label in (0, 1):
         before = np.concatenate([[0], np.cumsum(counts.counts[:, label])])
         quotas = np.cumsum(rows[:, label])
         for boundary, quota in enumerate(quotas[:-1]):
+            if quota == before[-1]:
+                continue
             # The bucket with the first row that is beyond the quota.
             place = int(np.searchsorted(before, quota, side="right")) - 1
             cuts.append(
@@ -306,7 +342,7 @@ def find_thresholds(cuts: Sequence[Cut], counts: CutCounts) -> list[Threshold]:
 
 @dataclass(frozen=True, kw_only=True)
 class StratifiedPlan:
-    """Deals rows by the four thresholds of `stratified`."""
+    """Deals rows by the thresholds of `stratified`, at most two for each class."""
 
     thresholds: tuple[Threshold, ...]
 

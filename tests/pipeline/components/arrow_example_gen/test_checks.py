@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from pipeline.components.arrow_example_gen.checks import check_shares
+from pipeline.components.arrow_example_gen.checks import check_classes, check_shares
+from pipeline.components.arrow_example_gen.splitting.splits import KeyCounts
 from tests.pipeline.reading.specs import spec
 
 
@@ -54,3 +55,12 @@ def test_exact_splits_need_no_remark():
 
 def test_a_span_of_a_window_may_have_few_positives():
     assert check_shares(np.array([[20, 1], [5, 1], [4, 1]]), spec(in_window=True)) == ()
+
+
+@pytest.mark.parametrize("num_positive", [0, 1])
+def test_a_span_of_a_window_may_be_without_a_fault(num_positive):
+    counts = KeyCounts()
+    counts.add(np.arange(60, dtype=np.uint64), np.arange(60) < num_positive)
+    check_classes(counts, {"0": 60 - num_positive}, spec(in_window=True))
+    with pytest.raises(InputError, match=r"one class only|Too few rows"):
+        check_classes(counts, {"0": 60 - num_positive}, spec(in_window=False))

@@ -241,3 +241,32 @@ def test_of_equally_bad_cuts_those_that_serve_the_other_parts_count():
     # is. The other 50 rows are nearest to 75 and 15 with 75 / 41 = 1.83 and 15 / 9 = 1.67.
     weights = np.array([1] * 50 + [50])
     assert time_units.best_cuts(weights, [], SHARES) == (41, 50)
+
+
+def span_counts(num_positive, seed):
+    keys = np.random.default_rng(seed).integers(0, 2**64, 100 + num_positive, np.uint64)
+    counts = splits.bucket_counts()
+    counts.add(keys, np.arange(len(keys)) < num_positive)
+    return counts
+
+
+@pytest.mark.parametrize("num_positive", [0, 1, 2])
+def test_a_span_without_a_fault_or_with_one_is_dealt(num_positive):
+    labels = np.arange(100 + num_positive) < num_positive
+    keys = np.random.default_rng(1).integers(0, 2**64, len(labels), np.uint64)
+    dealt = np.array(table(stratify(rows_of(labels, keys)), labels))
+    assert dealt[:, 0].tolist() == [75, 15, 10]
+    assert dealt[:, 1].sum() == num_positive
+
+
+def test_spans_of_one_fault_give_each_split_its_share_of_the_faults():
+    dealt = sum(
+        splits.stratified_rows(span_counts(1, seed), SHARES, in_window=True) for seed in range(400)
+    )
+    # 300, 60 and 40 of 400; four standard deviations of 400 draws are 35, 29 and 24.
+    assert dealt[:, 1] == pytest.approx([300, 60, 40], abs=24)
+    assert dealt[:, 0].tolist() == [75 * 400, 15 * 400, 10 * 400]
+
+
+def test_without_a_window_three_positives_are_one_for_each_split():
+    assert splits.stratified_rows(span_counts(3, 0), SHARES)[:, 1].tolist() == [1, 1, 1]
