@@ -185,8 +185,11 @@ def streamed_batches(columns: tuple[Any, ...], batch_size: int) -> tf.data.Datas
     # Several batches are read at once: a call into Python takes longer than a small batch.
     read_rows = batch_size * max(1, rows_per_batch(row_bytes(arrays), _READ_BATCH) // batch_size)
 
-    def shuffled(_: tf.Tensor) -> tf.Tensor:
-        return tf.random.shuffle(tf.range(size, dtype=place_type))
+    # Of a number that is known in the graph, TensorFlow makes the range a constant of the graph and
+    # copies it several times. `identity` takes the place of Keras's constant: the number of an
+    # operation is a part of the seed.
+    def shuffled(num: tf.Tensor) -> tf.Tensor:
+        return tf.random.shuffle(tf.range(tf.identity(num), dtype=place_type))
 
     def read(places: tf.Tensor) -> tuple[Any, ...]:
         parts = tf.numpy_function(
@@ -198,7 +201,8 @@ def streamed_batches(columns: tuple[Any, ...], batch_size: int) -> tf.data.Datas
             part.set_shape((None, *values.shape[1:]))
         return tf.nest.pack_sequence_as(columns, parts)  # type: ignore[no-any-return]
 
-    places = tf.data.Dataset.range(1).map(shuffled).prefetch(1)
+    sizes = tf.data.Dataset.from_tensors(tf.constant(size, place_type))
+    places = sizes.map(shuffled).prefetch(1)
     places = places.flat_map(tf.data.Dataset.from_tensor_slices).batch(read_rows)
     # Where all batches are full, Keras fixes their size in the graph, which changes the last bits.
     batches = places.map(read).rebatch(batch_size, drop_remainder=size % batch_size == 0)
