@@ -1,5 +1,6 @@
 """Training of the model of a use case: the network, the trees, or both."""
 
+import gc
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -98,6 +99,8 @@ def train_model(data: ModelData, log_dir: Path) -> Trained:
     if kind == "trees":
         return train_trees_part(data, log_dir)
     choice = choose_model(data.train, tree_data(data, data.train), data.graph, data.spec)
+    # The network that was tried is a reference cycle and holds its examples.
+    gc.collect()
     return_free_memory()
     return train_chosen(data, choice, log_dir)
 
