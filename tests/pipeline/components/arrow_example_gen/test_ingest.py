@@ -267,7 +267,11 @@ def test_milliseconds_of_csv_and_parquet_become_the_same_seconds(tmp_path):
         ("a,y\n", {}, "a header, but no rows"),
         ("a,label\n1,0\n", {}, "label column `y` is not in .*a.csv"),
         ("a,y\n1,0\n2,0\n", {}, "one class only: 0 positive and 2 negative.*`0` .2 rows"),
-        ("a,y\n1,1\n2,1\n3,0\n4,0\n5,0\n", {}, "2 positive and 3 negative rows found, at least 3"),
+        (
+            "a,y\n1,1\n2,1\n3,0\n4,0\n5,0\n",
+            {"in_window": False},
+            "2 positive and 3 negative rows found, at least 3",
+        ),
         ("a,y\n1\n", {}, "1 row cannot be read"),
         ("a,y\n1\n", {"max_bad_rows": 5}, "No row of .* can be read; it has 1 row"),
         ("a,y\n1,\n2,\n", {}, "No row of .* has a value in the label column `y`: 2 rows"),
