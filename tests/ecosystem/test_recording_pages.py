@@ -13,9 +13,11 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
+from serving.client import Client
 from tests.docs.page_blocks import blocks
 from tests.docs.test_recording_blocks import BLOCKS
 from tests.ecosystem.test_page_commands import execute
@@ -194,6 +196,28 @@ def test_a_sound_is_sent_by_curl_and_by_the_client(served):
     printed = execute(_PYTHON, with_ports(client, ports), folder)
     twice = [float(text) for text in printed.replace("[", " ").replace("]", " ").split()]
     assert twice == pytest.approx([one["probability"][0]] * 2, abs=1e-6)
+
+
+def test_whole_recordings_are_answered_as_predict_does(served):
+    folder, ports = served
+    command = (
+        "faultline predict recordings --config streams.yaml --output-file p.csv "
+        f"--server grpc://127.0.0.1:{ports['8500']}"
+    )
+    execute(_SHELL, command, folder)
+    windows, alarms = pd.read_csv(folder / "p.csv"), pd.read_csv(folder / "p-alarms.csv")
+    names = windows["recording"].unique()
+    with Client(f"grpc://127.0.0.1:{ports['8500']}", model="streams") as client:
+        for name in names:
+            values = pd.read_csv(folder / "recordings" / f"{name}.csv")["value"].tolist()
+            recording = {"value": values, "num_samples": 600, "sampling_rate_hz": 1 / 300}
+            answer = client.predict([recording], signature="serving_recording")
+            own, raised = (one[one["recording"] == name] for one in (windows, alarms))
+            scores = np.float32(answer["probability"]).ravel()
+            assert scores.tolist() == np.float32(own["probability"]).tolist()
+            starts = np.asarray(answer["alarm_start_s"]).ravel()
+            assert starts.tolist() == pytest.approx(raised["start"].tolist())
+    assert len(names) == _NUM_STREAMS
 
 
 def test_a_whole_recording_is_sent_by_the_client_and_by_curl(served):
