@@ -104,13 +104,18 @@ def numbers_rows(column: pd.Series) -> bool:
     Args:
         column: That of one recording; its rows may be in any order.
     """
-    words = [word for word in re.split(r"[^a-z]+", str(column.name).lower()) if word]
-    if not (words and words[-1] in _INDEX_WORDS) or not pd.api.types.is_numeric_dtype(column.dtype):
+    if not is_named_as_index(str(column.name)) or not pd.api.types.is_numeric_dtype(column.dtype):
         return False
     numbers = np.sort(column.dropna().to_numpy(np.float64))
     if len(numbers) < MIN_SAMPLES or (numbers != np.round(numbers)).any():
         return False
     return bool(np.median(np.diff(numbers)) == 1)
+
+
+def is_named_as_index(name: str) -> bool:
+    """Tells whether a column such as `cycle` or `sample` may number the samples by its name."""
+    words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
+    return bool(words) and words[-1] in _INDEX_WORDS
 
 
 def order_of(column: pd.Series | None) -> dict[str, Any]:

@@ -68,6 +68,6 @@ def _one_file_error(file: str) -> InputError:
     return InputError(
         f"{file} is one file of arrays, and none in it is named as the label of each recording, "
         "such as `y` beside `X` [recordings, samples]. Name it with --label, or give a file with "
-        "the labels, in the order of the recordings, by --labels. If each group is a recording, "
-        "write a Parquet file with a row for each: its samples as a list, and its label."
+        "the labels, in the order of the recordings, by --labels. Groups of an HDF5 file are "
+        "recordings if six or more have the same data sets, such as one for each channel."
     )

@@ -243,6 +243,11 @@ def order_options(frame: pd.DataFrame, time: str | None, notes: list[str]) -> di
     order = series.order_of(None if time is None else frame[time])
     if "index_column" in order:
         notes.append(series.index_note(order["index_column"]))
+    elif time is not None and series.is_named_as_index(time):
+        notes.append(
+            f"`{time}` is read as times in s, since its steps are not 1; if it counts something "
+            "else, convert it to s"
+        )
     return order
 
 

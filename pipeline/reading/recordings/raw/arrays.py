@@ -17,6 +17,7 @@ from pipeline.reading.recordings.raw.clock import UnusableError
 Array = NDArray[Any]
 
 _NUM_SHOWN = 5
+_HDF5_SUFFIXES = (".h5", ".hdf5", ".mat")
 _MAX_CHANNELS = 64  # of an array without names; a wider one is more likely turned
 # Variables that MATLAB and toolboxes add.
 _HIDDEN = re.compile(r"^(__|#)")
@@ -215,9 +216,11 @@ def _check_one_recording(path: str) -> None:
     Raises:
         UnusableError: Data sets of one name in several groups have different lengths.
     """
+    if Path(path).suffix.lower() not in _HDF5_SUFFIXES:
+        return
     import h5py
 
-    if not h5py.is_hdf5(path):
+    if not h5py.is_hdf5(path):  # a file of MATLAB before 7.3
         return
     datasets: dict[str, Any] = {}
     with h5py.File(path, "r") as file:

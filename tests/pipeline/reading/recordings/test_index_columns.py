@@ -36,7 +36,10 @@ def test_whole_numbers_in_steps_of_1_are_no_times(tmp_path, name):
 )
 def test_times_and_other_steps_are_times(tmp_path, name, step):
     write(tmp_path, f"{name},acc", step=step)
-    assert find(tmp_path).recordings.time_column == name
+    found = find(tmp_path)
+    assert found.recordings.time_column == name
+    is_said = any("is read as times in s, since its steps are not 1" in n for n in found.notes)
+    assert is_said == (name in ("cycle", "tick"))
 
 
 def test_times_count_before_numbers(tmp_path):
