@@ -140,7 +140,6 @@ def train_folds(train: Dataset, spec: ModelSpec) -> list[Fold]:
     if train.labels.size > _MANY_ROWS:
         last = last_fold(*dealt)
         folds = [] if last is None else [last]
-        return_free_memory()
     else:
         folds = deal_folds(*dealt)
         folds = folds if len(folds) > 1 else []

@@ -157,6 +157,9 @@ def grow(
         predictors, for the mean of trees on different draws.
     """
     is_stored = isinstance(data.features, StoredRows)
+    if is_stored:
+        # What was computed before has left free memory of the size of the examples.
+        return_free_memory()
     threads = 0 if data.features.size >= _MIN_PARALLEL_VALUES else 1
     matrix = data.encoded(options).matrix(threads)
     evals = []
