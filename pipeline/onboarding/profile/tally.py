@@ -94,7 +94,8 @@ class ColumnTally:
         samples = np.asarray(lists.flatten().cast(pa.float64(), safe=False).fill_null(np.nan))
         lengths = np.asarray(pc.list_value_length(lists), np.int64)
         rows = np.repeat(np.arange(len(lengths)), lengths)
-        steps = np.diff(samples)[rows[1:] == rows[:-1]]
+        with np.errstate(invalid="ignore"):  # infinite samples
+            steps = np.diff(samples)[rows[1:] == rows[:-1]]
         if len(steps):
             old = self.steps or (np.inf, -np.inf)
             self.steps = float(np.minimum(old[0], steps.min())), float(max(old[1], steps.max()))

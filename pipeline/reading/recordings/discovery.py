@@ -6,7 +6,7 @@ folders or names give their classes, or if their rows follow each other as sampl
 else is an ordinary table, one example in each row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from pipeline.reading.recordings.forms.tables import TableForms
 from pipeline.reading.recordings.forms.text_rows import TextRowForms
 from pipeline.recording_options import Media
 
+_MAX_UNREADABLE = 20  # tables among others; the reader counts them as bad recordings
 _MAX_FOREIGN = 0.1  # share of the sounds or pictures
 _UNREAD_ROWS = (".ts", ".arff")
 _TDMS = ".tdms"
@@ -59,8 +60,16 @@ def discover(
     """
     if "://" in path or (rows == "examples" and labels is None):
         return None
+    said = {"label": label, "rows": rows, "positive": positive}
+    unreadable: set[str] = set()
     try:
-        return _discover(path, labels, {"label": label, "rows": rows, "positive": positive})
+        while True:
+            try:
+                return _discover(path, labels, said, unreadable)
+            except UnreadableTableError as error:
+                if error.path in {labels, *unreadable} or len(unreadable) >= _MAX_UNREADABLE:
+                    raise
+                unreadable.add(error.path)
     except UnreadableTableError:
         if labels is not None or _is_mixed(path):
             raise
@@ -76,13 +85,15 @@ def _is_mixed(path: str) -> bool:
     return listing.is_folder and any(tables) and tables.count(False) >= MANY_FILES
 
 
-def _discover(path: str, labels: str | None, said: Mapping[str, Any]) -> Discovery | None:
+def _discover(
+    path: str, labels: str | None, said: Mapping[str, Any], unreadable: Collection[str]
+) -> Discovery | None:
     listing = Listing.of(path)
     if labels is None and len(listing.tables) == 1 and not listing.is_folder:
         labels = _names_media(listing.tables[0])
         if labels is not None:
             listing = _with_named_media(Listing.of(str(Path(labels).parent)), labels)
-    damaged = tuple(table for table in listing.tables if not has_rows(table))
+    damaged = tuple(t for t in listing.tables if t in unreadable or not has_rows(t))
     if damaged and len(listing.tables) - len(damaged) >= MANY_FILES:
         listing = replace(listing, tables=tuple(t for t in listing.tables if t not in damaged))
     else:

@@ -398,3 +398,9 @@ def test_the_corners_of_boxes_are_no_features(tmp_path):
     report = init(tmp_path, parts, labels=str(tmp_path / "boxes.csv"), label="class")
     assert set(report.proposal.features) == {"image", "maker"}
     assert "as annotations do" in report.proposal.left_out["xmin"]
+
+
+def test_infinite_samples_cause_no_warning(tmp_path):
+    mills = write_machines(tmp_path / "mills", ["ok", "fault"], [12, 4], num_machines=5)
+    (mills / "mill 0" / "ok" / "0.csv").write_text("t,x\n0,inf\n0.1,inf\n0.2,1\n")
+    assert "x" in init(tmp_path, mills).proposal.features

@@ -164,7 +164,15 @@ def has_rows(path: str) -> bool:
 
 
 class UnreadableTableError(InputError):
-    """A file that cannot be read as a table."""
+    """A file that cannot be read as a table.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path} {problem}")
+        self.path = path
 
 
 @functools.lru_cache(maxsize=64)
@@ -178,7 +186,7 @@ def read_frame(path: str) -> pd.DataFrame:
         if format_of(path) == "parquet":
             file = pq.ParquetFile(path)
             if any(pa.types.is_nested(field.type) for field in file.schema_arrow):
-                raise UnreadableTableError(f"{path} has lists: its rows are recordings already.")
+                raise UnreadableTableError(path, "has lists: its rows are recordings already.")
             _check_names(path, file.schema_arrow.names)
             batches = file.iter_batches(batch_size=MAX_ROWS)
             first: pa.RecordBatch | None = next(batches, None)
@@ -188,7 +196,7 @@ def read_frame(path: str) -> pd.DataFrame:
             return sheet.map(_as_text).apply(_as_numbers)
         frame = _read_csv(path, nrows=MAX_ROWS, skipinitialspace=True, low_memory=False)
     except (InputError, ValueError, pa.ArrowException, OSError) as error:
-        raise UnreadableTableError(f"{path} cannot be read as a table: {error}.") from error
+        raise UnreadableTableError(path, f"cannot be read as a table: {error}.") from error
     frame.columns = [str(name).strip() for name in frame.columns]
     _check_names(path, list(frame.columns))
     return _without_units(frame.apply(_with_decimal_points))
@@ -231,7 +239,7 @@ def _without_units(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _check_names(path: str, names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
-        raise UnreadableTableError(f"{path} has two columns of one name.")
+        raise UnreadableTableError(path, "has two columns of one name.")
 
 
 def has_decimal_commas(path: str) -> bool:

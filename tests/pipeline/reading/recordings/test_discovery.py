@@ -751,3 +751,14 @@ def test_events_with_another_name_for_their_end_are_no_labels(tmp_path):
     write(tmp_path / "faults.csv", "machine,begin,finish,type\n" + rows + rows.replace("-0", "-1"))
     with pytest.raises(InputError, match="Rename `begin` to `start`, and `finish` to `end`"):
         found(tmp_path)
+
+
+def test_a_table_among_others_that_cannot_be_read_is_a_bad_recording(tmp_path):
+    for number in range(10):
+        path = tmp_path / ("ok" if number % 2 else "fault") / f"{number}.csv"
+        write_frame(path, samples(20).drop(columns="label"))
+    write(tmp_path / "ok" / "11.csv", "timestamp,value\n2026-01-01,1\n2026-01-02,2,3\n")
+    discovery = found(tmp_path)
+    assert discovery.notes[-1] == "the folder's name is the label: `fault` (5), `ok` (5)"
+    # The reader sees the file too, and counts it.
+    assert discovery.path == str(tmp_path)
