@@ -18,6 +18,7 @@ from models.features import (
     Time,
     raw_feature_names,
 )
+from pipeline.reading.contract import truth_of
 from production.monitoring.chunks.signals import describe_signal
 from serving.recording.columns import column_name
 
@@ -141,7 +142,7 @@ def _add(columns: Columns, name: str, feature: Feature, column: pa.ChunkedArray)
         columns.numbers.update({f"{name}: {one}": values for one, values in described.items()})
         return
     if isinstance(feature, Categorical):
-        categories = _categories(column)
+        categories = _as_served(_categories(column), is_truth=feature.truth)
         columns.categories[name] = categories
         columns.missing[name] = categories.codes < 0
         return
@@ -171,6 +172,23 @@ def _times(column: pa.ChunkedArray) -> Floats:
         micros = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
         return _numbers(micros) / 1e6
     return _numbers(column)
+
+
+def _as_served(categories: Categories, *, is_truth: bool) -> Categories:
+    """Returns the categories in the spelling of the examples, in which the served graph reads them.
+
+    Clients may send `Yes` or ` true` where the training data have `true`.
+    """
+    spelled = [_spelled(name, is_truth=is_truth) for name in categories.names]
+    places = {name: place for place, name in enumerate(dict.fromkeys(filter(None, spelled)))}
+    of_names = np.array([*(places.get(name, -1) for name in spelled), -1], np.int64)
+    return Categories(codes=of_names[categories.codes], names=tuple(places))
+
+
+def _spelled(name: str, *, is_truth: bool) -> str:
+    text = name.strip()
+    truth = truth_of(text) if is_truth or text.lower() in ("true", "false") else None
+    return text if truth is None else truth.decode()
 
 
 def _categories(column: pa.ChunkedArray) -> Categories:

@@ -97,3 +97,17 @@ def test_the_files_of_training_rows_are_only_there_or_missing():
     columns = read_columns(files, features)
     assert columns.files == {}
     assert columns.missing["sound"].tolist() == [False, True]
+
+
+def test_truth_values_are_read_as_the_served_graph_reads_them():
+    sent = pa.table({"door_open": ["Yes", " true", "no", "1", "", None, "ajar"]})
+    read = read_columns(sent, {"door_open": Categorical(max_vocabulary_size=10, truth=True)})
+    doors = read.categories["door_open"]
+    assert doors.counts() == {"true": 3, "false": 1, "ajar": 1}
+    assert read.missing["door_open"].tolist() == [False] * 4 + [True, True, False]
+
+
+def test_other_categories_keep_their_words_and_lose_blanks_around_them():
+    sent = pa.table({"mode": ["yes", "on ", "on", "TRUE"]})
+    modes = read_columns(sent, {"mode": Categorical(max_vocabulary_size=10)}).categories["mode"]
+    assert modes.counts() == {"yes": 1, "on": 2, "true": 1}
