@@ -28,15 +28,16 @@ _PICTURE_FORMATS = {
     ".bmp": "BMP",
     ".gif": "GIF",
 }
-_FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
+# Encodings whose samples 16 bits hold exactly.
+_16_BIT_SUBTYPES = ("PCM_16", "PCM_U8", "PCM_S8", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM")
 _LAST_PAGE = 4  # flag of an Ogg page
 
 
 def read_sound(path: str) -> tuple[bytes, float]:
     """Returns a sound as a WAV file with all its channels, and its rate in Hz.
 
-    16-bit samples stay exactly as they are, and other integers are rounded to 16 bit. Floats become
-    32-bit floats, since they may be beyond -1 to 1, and the served model hears them unclipped.
+    Samples of at most 16 bits become 16-bit ones without rounding. All others become 32-bit floats,
+    which is how the served model decodes them: 24 bits are exact, and floats are not clipped.
 
     Raises:
         UnusableError: The file is damaged, empty, or of another format than its suffix says.
@@ -49,8 +50,8 @@ def read_sound(path: str) -> tuple[bytes, float]:
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             _check_format(file.format, _SOUND_FORMATS[suffix], suffix)
-            samples = file.read(dtype="int16" if file.subtype == "PCM_16" else "float64")
-            rate, num_frames, subtype = file.samplerate, file.frames, file.subtype
+            samples = file.read(dtype="int16" if file.subtype in _16_BIT_SUBTYPES else "float32")
+            rate, num_frames = file.samplerate, file.frames
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip().rstrip(".")
         raise UnusableError(f"it is not a readable {suffix} file ({reason})") from error
@@ -65,7 +66,7 @@ def read_sound(path: str) -> tuple[bytes, float]:
         _check_wav_header(content)
     elif suffix == ".ogg":
         _check_last_page(content)
-    return _to_wav(samples, rate, is_float=subtype in _FLOAT_SUBTYPES), float(rate)
+    return _to_wav(samples, rate), float(rate)
 
 
 def _check_finite(samples: NDArray[Any]) -> None:
@@ -75,13 +76,13 @@ def _check_finite(samples: NDArray[Any]) -> None:
         raise UnusableError(f"{number:,} of its {samples.size:,} samples are no finite numbers")
 
 
-def _to_wav(samples: NDArray[Any], rate: int, *, is_float: bool) -> bytes:
+def _to_wav(samples: NDArray[Any], rate: int) -> bytes:
     import soundfile
     from scipy.io import wavfile
 
     canonical = io.BytesIO()
-    if is_float:  # soundfile would add the time of writing, so that no two files are equal
-        wavfile.write(canonical, rate, samples.astype(np.float32))
+    if samples.dtype == np.float32:  # soundfile would add the time of writing
+        wavfile.write(canonical, rate, samples)
     else:
         soundfile.write(canonical, samples, rate, format="WAV", subtype="PCM_16")
     return canonical.getvalue()

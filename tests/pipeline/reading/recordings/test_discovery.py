@@ -689,9 +689,7 @@ def test_a_single_value_in_each_file_of_arrays_may_be_the_label(tmp_path):
 
 def test_one_file_with_all_recordings_as_an_array_without_labels_is_refused(tmp_path):
     np.savez(tmp_path / "all.npz", X=np.zeros((20, 50)), z=np.arange(20) % 2)
-    with pytest.raises(
-        InputError, match=r"one file of arrays.*Groups of an HDF5 file are"
-    ):
+    with pytest.raises(InputError, match=r"one file of arrays.*Groups of an HDF5 file are"):
         found(tmp_path)
 
 

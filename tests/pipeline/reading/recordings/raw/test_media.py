@@ -30,8 +30,21 @@ def test_equal_samples_become_equal_files(tmp_path: Path):
     assert contents[0] == contents[1]
 
 
-def test_24_bits_are_rounded_to_16(tmp_path: Path):
-    soundfile.write(tmp_path / "a.wav", [0.5, -0.25], 8_000, subtype="PCM_24")
+@pytest.mark.parametrize(
+    ("subtype", "codec"),
+    [("PCM_24", "32-bit float"), ("PCM_16", "16-bit PCM"), ("PCM_U8", "16-bit PCM")],
+)
+def test_samples_are_not_rounded(tmp_path: Path, subtype: str, codec: str):
+    # The served model decodes the raw file: a step of 16 bits would be 96 dB below full scale.
+    samples = np.random.default_rng(0).normal(scale=0.1, size=1_000)
+    soundfile.write(tmp_path / "a.wav", samples, 8_000, subtype=subtype)
     sound = read_wav(read_sound(str(tmp_path / "a.wav"))[0])
-    assert sound.codec == "16-bit PCM"
-    assert sound.samples[:, 0] == pytest.approx([0.5, -0.25], abs=2.0**-15)
+    raw, _ = soundfile.read(tmp_path / "a.wav")
+    assert sound.codec == codec
+    np.testing.assert_array_equal(sound.samples[:, 0], raw)
+
+
+def test_24_bits_that_are_quieter_than_16_are_no_silence(tmp_path: Path):
+    soundfile.write(tmp_path / "a.flac", np.full(100, 2.0**-20), 8_000, subtype="PCM_24")
+    sound = read_wav(read_sound(str(tmp_path / "a.flac"))[0])
+    assert sound.samples[:, 0].tolist() == [2.0**-20] * 100
