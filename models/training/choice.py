@@ -1,5 +1,6 @@
 """Choice among network, trees and a blend of both, by predictions out of fold."""
 
+import gc
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -123,6 +124,9 @@ def choose_model(train: Dataset, trees: TreeData, graph: TransformGraph, spec: M
         return spec.train.model == "blend" or compare(network).simplest() != "trees"
 
     network = _network_scores(train, folds, graph, spec, is_in_question)
+    # The networks that were tried are reference cycles and hold their examples.
+    gc.collect()
+    return_free_memory()
     return compare(network).choose(spec, chosen)
 
 

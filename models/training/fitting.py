@@ -1,6 +1,5 @@
 """Training of the model of a use case: the network, the trees, or both."""
 
-import gc
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,6 @@ import xgboost
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from common.guards.free_memory import return_free_memory
 from measuring.events.timeline import Timeline
 from models.exporting.scorers import BlendPart, BlendScorer, NetworkScorer, Scorer, TreesScorer
 from models.inputs.transform_graph import TransformGraph
@@ -99,9 +97,6 @@ def train_model(data: ModelData, log_dir: Path) -> Trained:
     if kind == "trees":
         return train_trees_part(data, log_dir)
     choice = choose_model(data.train, tree_data(data, data.train), data.graph, data.spec)
-    # The network that was tried is a reference cycle and holds its examples.
-    gc.collect()
-    return_free_memory()
     return train_chosen(data, choice, log_dir)
 
 
