@@ -13,6 +13,7 @@ from common.errors import InputError
 from models.features import Feature
 from pipeline.config import Data, Label
 from pipeline.onboarding.profile.table import ReadOptions, Table, read_table
+from pipeline.onboarding.profile.words import quoted
 from pipeline.onboarding.recordings.giveaways import giveaway_warnings
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
 from pipeline.onboarding.recordings.nominal_rate import common_rate
@@ -194,7 +195,11 @@ def _left_out(discovery: Discovery, table: Table) -> Mapping[str, str]:
 
 def _annotations(discovery: Discovery, table: Table) -> dict[str, str]:
     reason = "it differs between rows of one recording in the table of labels, as annotations do"
-    return {name: reason for name in discovery.annotations if name in table.columns}
+    reasons = {name: reason for name in discovery.annotations if name in table.columns}
+    for mark in discovery.marks:
+        own = [n for n in table.columns if n == mark or n.startswith(f"{mark}_past_")]
+        reasons |= dict.fromkeys(own, f"it leaks the label: {quoted(mark)} was written with it")
+    return reasons
 
 
 def _resampled(discovery: Discovery) -> dict[str, str]:

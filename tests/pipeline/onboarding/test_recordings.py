@@ -404,3 +404,17 @@ def test_infinite_samples_cause_no_warning(tmp_path):
     mills = write_machines(tmp_path / "mills", ["ok", "fault"], [12, 4], num_machines=5)
     (mills / "mill 0" / "ok" / "0.csv").write_text("t,x\n0,inf\n0.1,inf\n0.2,1\n")
     assert "x" in init(tmp_path, mills).proposal.features
+
+
+def test_channels_that_were_written_with_the_label_are_no_features(tmp_path):
+    streams = write_streams(tmp_path / "streams")
+    for path in streams.glob("*.csv"):
+        frame = pd.read_csv(path)
+        frame["changepoint"] = frame["fault"].diff().abs().fillna(0)
+        frame["kind"] = 7 * frame["fault"]
+        frame["valve"] = np.arange(len(frame)) // 400 % 2  # a state that the fault does not follow
+        frame.to_csv(path, index=False)
+    report = init(tmp_path, streams, label="fault")
+    used = {name.partition("_past_")[0] for name in report.proposal.features}
+    assert used == {"speed", "valve"}
+    assert "`kind` was written with it" in report.proposal.left_out["kind"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.counting import count
 from pipeline.reading.recordings.beside.matching import FileMatcher, normal_id
@@ -16,6 +17,11 @@ from pipeline.reading.recordings.evidence.series import (
     label_text,
     time_values,
 )
+
+_MAX_CODES = 20  # values of a channel that may be written with the label
+_NEAR_CHANGE = 5  # samples
+_MARKED, _SURE = 0.9, 0.995  # shares of samples
+_MIN_MARKED = 10  # samples
 
 
 def series_of_labels(
@@ -69,3 +75,48 @@ def stream_note(streams: Sequence[Series], channels: Sequence[str]) -> str:
         f"{count(len(streams), 'recording')} of {count(len(channels), 'channel')} "
         f"({named}{more}){apart}, {total:,} samples"
     )
+
+
+def label_marks(
+    frames: Sequence[pd.DataFrame], streams: Sequence[Series], channels: Sequence[str]
+) -> tuple[str, ...]:
+    """Returns the channels that were written with the label: they repeat it, or mark its changes.
+
+    Args:
+        frames: The samples of each stream.
+        streams: The same, with the label of each sample.
+        channels: Columns of numbers.
+    """
+    flags = [s.positive for s in streams if s.positive is not None]
+    if len(flags) < len(frames):
+        return ()
+    positive = np.concatenate(flags)
+    near = np.concatenate([_near_changes(one) for one in flags])
+    marks = []
+    for name in channels:
+        columns = [frame[name] for frame in frames if name in frame.columns]
+        if len(columns) < len(frames):
+            continue
+        codes, values = pd.factorize(pd.concat(columns))
+        if 2 <= len(values) <= _MAX_CODES and _is_written_with(codes, positive, near):
+            marks.append(name)
+    return tuple(marks)
+
+
+def _near_changes(positive: Flags) -> Flags:
+    near = np.zeros(len(positive), bool)
+    for place in np.flatnonzero(np.diff(positive.astype(np.int8))):
+        near[max(0, place - _NEAR_CHANGE) : place + 2 + _NEAR_CHANGE] = True
+    return near
+
+
+def _is_written_with(codes: NDArray[np.int64], positive: Flags, near: Flags) -> bool:
+    """Tells whether all codes but the commonest mark positive samples, or changes of the label."""
+    is_usual = codes == int(np.bincount(codes[codes >= 0]).argmax())
+    is_marked = ~is_usual & (codes >= 0)
+    if is_marked.sum() < _MIN_MARKED:
+        return False
+    repeats = min(is_marked[positive].mean(), is_usual[~positive].mean()) >= _SURE
+    # A reading that changes with the fault keeps its new value; a mark does not.
+    marks_changes = near.mean() < 1 - _MARKED and near[is_marked].mean() >= _MARKED
+    return bool(repeats or marks_changes)

@@ -49,6 +49,7 @@ class Discovery:
         notes: What was concluded and from what, in words.
         rate_hz: Rate to resample streams of several rates to.
         annotations: Columns of the table of labels that differ between rows of one recording.
+        marks: Channels that were written with the label of each sample.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Discovery:
     notes: tuple[str, ...] = ()
     rate_hz: float | None = None
     annotations: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

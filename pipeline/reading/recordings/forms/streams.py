@@ -12,6 +12,7 @@ from pipeline.counting import count
 from pipeline.reading.recordings.evidence import series
 from pipeline.reading.recordings.evidence.listing import read_frame
 from pipeline.reading.recordings.evidence.streams import (
+    label_marks,
     rows_of_files,
     series_of_events,
     series_of_labels,
@@ -68,7 +69,8 @@ class StreamForms(Request):
             notes.append(f"samples whose `{label}` is {others} count as healthy")
         recordings = Recordings(form="stream", window=choice.window, **order)
         discovery = self.found(files, recordings, label, classes, notes)
-        return replace(discovery, rate_hz=choice.rate_hz)
+        marks = label_marks(frames, streams, channels)
+        return replace(discovery, rate_hz=choice.rate_hz, marks=marks)
 
     def of_events(self, events: str) -> Discovery:
         """Discovers streams with a table of events."""
