@@ -32,7 +32,7 @@ def write_array_files(folder: Path) -> Path:
 
 
 def write_scope_files(folder: Path) -> Path:
-    """Writes CSV files of three rigs with lines before the table, not as many in all, which state the rate."""
+    """Writes CSV files of three rigs; lines before the table, one more in some, state the rate."""
     random = np.random.default_rng(6)
     for number, (is_faulty, samples) in enumerate(_labelled_sines(random, 96, 40)):
         place = folder / "scope" / f"rig_{number % 3}" / ("fault" if is_faulty else "ok")

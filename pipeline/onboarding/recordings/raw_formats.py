@@ -14,14 +14,13 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, CsvLayout
 from pipeline.config import Data
-from pipeline.counting import count
 from pipeline.onboarding.profile.formats import TableFacts, Written, decide_formats
 from pipeline.onboarding.profile.layout import FoundLayout, find_layout
 from pipeline.onboarding.profile.sentinels import find_sentinels, sentinel_marks
 from pipeline.onboarding.profile.table import ReadOptions, check_spellings_of_names
 from pipeline.onboarding.profile.text_facts import TextFacts
 from pipeline.onboarding.profile.words import quoted
-from pipeline.onboarding.recordings.header_rates import find_header_rate
+from pipeline.onboarding.recordings.header_lines import HeaderLines, describe_block
 from pipeline.reading import times
 from pipeline.reading.files import csv_header, encodings, sources
 from pipeline.reading.files.pieces import format_of
@@ -32,7 +31,7 @@ from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of
 from pipeline.reading.recordings.raw.stamps import time_unit
 from pipeline.reading.recordings.raw.tables import own_layout
-from pipeline.recording_options import HeaderRate, Recordings
+from pipeline.recording_options import HeaderRate
 
 # The last word of a name or its unit, or in brackets.
 _LONG_UNIT = re.compile(
@@ -92,7 +91,6 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     block = find_common_block([file for file in files if _format(file) == "csv"])
     found = _layout(probes, block)
     layout, header_row = found.layout, block.header_row if block else ()
-    _check_header_row(header_row, discovery)
 
     def layout_of(file: str) -> CsvLayout:
         return own_layout(file, layout, header_row)
@@ -110,12 +108,12 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     columns |= _columns_of_events(discovery, columns, reading)
     notes = [f"{quoted(name)} is written as {_words(form)}" for name, form in columns.items()]
     data: dict[str, Any] = {"encoding": layout.encoding} if layout.encoding != "utf-8" else {}
+    lines = HeaderLines()
     if block is not None:
-        data |= {"skip_rows": layout.skip_rows} if layout.skip_rows else {}
-        data |= {"header": layout.header} if layout.header else {}
-        notes.append(_block_note(block))
-    header_rate, words = _header_rate(discovery, files, layout_of) if block else (None, ())
-    notes += words
+        table = next(file for file in files if _format(file) == "csv")
+        lines = describe_block(block, discovery, table, layout_of(table))
+        data |= lines.data
+        notes += lines.notes
     if layout.units_row:
         data["units_row"] = True
         notes.append("the row after the header holds units")
@@ -126,38 +124,9 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
         notes=tuple(notes),
         units=found.units,
         time_column=time,
-        header_rate=header_rate,
+        header_rate=lines.rate,
         header_row=header_row,
     )
-
-
-def _check_header_row(names: Sequence[str], discovery: Discovery) -> None:
-    """Checks that files whose names are in different lines are recordings of their own.
-
-    Raises:
-        InputError: They are parts of a table, which is read in ranges.
-    """
-    if names and not _has_own_files(discovery.recordings):
-        raise InputError(
-            f"The tables at {discovery.path} have different numbers of lines before the names of "
-            "their columns. Tables of several recordings need one number: remove these lines."
-        )
-
-
-def _has_own_files(options: Recordings) -> bool:
-    """Whether each file is a recording."""
-    return options.form in ("files", "stream") and not options.id_is_column
-
-
-def _header_rate(
-    discovery: Discovery, files: Sequence[str], layout_of: LayoutOf
-) -> tuple[HeaderRate | None, tuple[str, ...]]:
-    """Returns where the lines before the tables state the rate, unless a column of times has it."""
-    options = discovery.recordings
-    if options.time_column is not None or not _has_own_files(options):
-        return None, ()
-    table = next(file for file in files if _format(file) == "csv")
-    return find_header_rate(table, layout_of(table), discovery.data.get("decimal", "."))
 
 
 def _time_by_unit(file: str, found: FoundLayout, layout_of: LayoutOf) -> str | None:
@@ -173,20 +142,6 @@ def _time_by_unit(file: str, found: FoundLayout, layout_of: LayoutOf) -> str | N
     ]
     numbers = pd.to_numeric(pd.Series(texts).str.replace(",", "."), errors="coerce")
     return name if numbers.notna().all() and (numbers.diff().dropna() > 0).all() else None
-
-
-def _block_note(block: TableStart) -> str:
-    if block.header_row:
-        names = ", ".join(f"`{name}`" for name in block.header_row)
-        return (
-            f"the names of the columns are in different lines: in each file, the first one that "
-            f"begins with {names} has them"
-        )
-    own = "those with the names among them" if block.header else "before the names of the columns"
-    return (
-        f"{count(block.skip_rows, 'line')} about the recording at the beginning of each file, "
-        f"{own}, skipped ({block.first_line!r})"
-    )
 
 
 def _tables(discovery: Discovery) -> list[str]:
