@@ -1,6 +1,7 @@
 """Training on inputs in files beside training on the same inputs in memory."""
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -82,6 +83,26 @@ def test_batches_have_each_example_once_with_its_own_label():
     assert all(np.array_equal(given["dense"][:, 0], own) for given, own in epoch)
     order = np.concatenate([own for _, own in epoch])
     assert sorted(order) == labels.tolist() != order.tolist()
+
+
+def _status_bytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="the peak of the memory cannot be reset"
+)
+def test_the_order_of_many_examples_is_in_memory_a_few_times_at_most():
+    num = 2_500_000  # TensorFlow folds constants of up to 10 MiB
+    for size in (1_000, num):  # the first one loads libraries
+        columns = ({"dense": np.zeros((size, 1), bool)}, np.zeros(size, bool))
+        batches = streamed_batches(columns, 512)
+        before = _status_bytes("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+        next(iter(batches))
+    # 4 bytes a place, in order and shuffled; as a constant of the graph, seven times.
+    assert _status_bytes("VmHWM") - before < 4 * 4 * num
 
 
 def test_logits_from_files_are_those_from_memory():
