@@ -418,3 +418,25 @@ def test_channels_that_were_written_with_the_label_are_no_features(tmp_path):
     used = {name.partition("_past_")[0] for name in report.proposal.features}
     assert used == {"speed", "valve"}
     assert "`kind` was written with it" in report.proposal.left_out["kind"]
+
+
+def test_categories_of_data_frames_are_read(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(80):
+        path = tmp_path / "runs" / ("ok" if number % 5 else "fault") / f"{number}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({
+            "t": np.arange(20) / 10,
+            "x": rng.normal(size=20),
+            "mode": pd.Categorical(["a", "b"] * 10),
+            "maker": pd.Categorical(["ab"[number % 2]] * 20),
+        }).to_parquet(path)  # fmt: skip
+    report = init(tmp_path, tmp_path / "runs")
+    assert {"x", "maker"} <= {*report.proposal.features, *report.proposal.left_out}
+    long = pd.concat(
+        pd.read_parquet(path).assign(unit=path.stem, failed=path.parent.name == "fault")
+        for path in (tmp_path / "runs").rglob("*.parquet")
+    )
+    long.astype({"unit": "category"}).to_parquet(tmp_path / "long.parquet")
+    report = init(tmp_path, tmp_path / "long.parquet", name="long")
+    assert "x" in report.proposal.features

@@ -221,7 +221,11 @@ def _read_csv(path: str, **options: Any) -> pd.DataFrame:
 
 def _to_frame(batch: pa.RecordBatch) -> pd.DataFrame:
     """Returns all columns of a batch as columns; pandas would make its index of some."""
-    frame: pd.DataFrame = batch.to_pandas(ignore_metadata=True)
+    columns = [
+        c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns
+    ]
+    plain = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    frame: pd.DataFrame = plain.to_pandas(ignore_metadata=True)
     return frame.map(_as_text)
 
 

@@ -189,10 +189,15 @@ def _varies(probe: pa.RecordBatch, name: str, id_column: str | None) -> bool:
     if name not in probe.schema.names:
         return False
     if id_column is None or id_column not in probe.schema.names:
-        return bool(pc.count_distinct(probe[name]).as_py() > 1)
-    pairs = pa.table({"id": probe[id_column], "value": probe[name]})
+        return bool(pc.count_distinct(_decoded(probe[name])).as_py() > 1)
+    pairs = pa.table({"id": _decoded(probe[id_column]), "value": _decoded(probe[name])})
     counts = pairs.group_by("id").aggregate([("value", "count_distinct")])
     return bool(pc.any(pc.greater(counts["value_count_distinct"], 1)).as_py())
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    """Returns a column without the dictionary that categories of data frames have in Parquet."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def number_form(name: str, data: Data) -> ColumnFormat:
@@ -263,9 +268,7 @@ def _shown(value: object) -> str:
 
 def _as_text(column: pa.Array) -> pa.DictionaryArray:
     """Returns trimmed texts; an empty one is missing."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    encoded = column.dictionary_encode()
+    encoded = _decoded(column).dictionary_encode()
     read, bad = contract.read_column(
         encoded.dictionary, ColumnFormat(type="text"), default_marks=()
     )
