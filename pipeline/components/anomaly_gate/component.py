@@ -216,9 +216,9 @@ def _picture_findings(examples: Examples, pictures: Mapping[str, Image]) -> Iter
         split: count_pictures(_file_batches(examples, split, pictures), pictures)
         for split in SPLITS
     }
+    yield from judge_duplicates(counts)  # first, since not all warnings are named
     for split, of_split in counts.items():
         yield from judge_pictures(of_split, pictures, split)
-    yield from judge_duplicates(counts)
 
 
 def _file_batches(examples: Examples, split: str, names: Iterable[str]) -> Iterator[pa.RecordBatch]:

@@ -225,18 +225,18 @@ def tolerate_unused(findings: Iterable[Finding], needed: Collection[str]) -> lis
 
 
 def describe_warnings(findings: Iterable[Finding]) -> str:
-    """Returns the columns with warnings, each with the first observation; empty if there are none.
+    """Returns the first observation of each column and advice that warn; empty if there are none.
 
     A difference in type between the two schemas alone is not worth a line.
     """
-    observations: dict[str, str] = {}
+    observations: dict[tuple[str, str], str] = {}
     for finding in findings:
         if not finding.stops and (finding.advice != _SCHEMA_COUNTS or _is_absent(finding)):
             name = f"`{finding.column}`" if finding.column else "the data set"
-            observations.setdefault(name, finding.found.rstrip("."))
+            observations.setdefault((name, finding.advice), finding.found.rstrip("."))
     if not observations:
         return ""
-    parts = [f"{name}: {text}" for name, text in list(observations.items())[:_MAX_NAMED]]
+    parts = [f"{name}: {text}" for (name, _), text in list(observations.items())[:_MAX_NAMED]]
     more = len(observations) - len(parts)
     noun = "warning" if len(observations) == 1 else "warnings"
     return f"{len(observations)} {noun} ({'; '.join(parts)}{f'; and {more} more' if more else ''})"

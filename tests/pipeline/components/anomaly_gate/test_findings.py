@@ -68,6 +68,16 @@ def test_warnings_name_their_columns_once():
     assert describe_warnings(findings) == expected
 
 
+def test_a_column_may_have_warnings_of_several_kinds():
+    findings = [
+        Finding(column="image", split=split, found=found, expected="", advice=found, stops=False)
+        for split in ("eval", "test")
+        for found in ("14 look like one of `train`", "33 have another format")
+    ]
+    expected = "2 warnings (`image`: 14 look like one of `train`; `image`: 33 have another format)"
+    assert describe_warnings(findings) == expected
+
+
 def test_a_missing_column_is_said_and_another_inferred_type_is_not():
     curated = _schema('feature { name: "a" type: INT } feature { name: "b" type: BYTES }')
     inferred = _schema('feature { name: "b" type: INT }')
