@@ -1,5 +1,6 @@
 """Formats of the raw tables of recordings: their encoding, units, times and numbers."""
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, CsvLayout
@@ -28,6 +30,8 @@ from pipeline.reading.recordings.beside.tables import read_table
 from pipeline.reading.recordings.evidence.header_block import TableStart, find_common_block
 from pipeline.reading.recordings.evidence.listing import has_rows
 from pipeline.reading.recordings.forms.request import Discovery
+from pipeline.reading.recordings.raw.arrays import read_arrays
+from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of
 from pipeline.reading.recordings.raw.stamps import time_unit
 from pipeline.reading.recordings.raw.tables import own_layout
@@ -86,7 +90,7 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     """
     files = _tables(discovery)
     if not files:
-        return RawFormats()
+        return _formats_of_arrays(discovery)
     probes = probes_of(files)
     block = find_common_block([file for file in files if _format(file) == "csv"])
     found = _layout(probes, block)
@@ -127,6 +131,31 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
         header_rate=lines.rate,
         header_row=header_row,
     )
+
+
+def _formats_of_arrays(discovery: Discovery) -> RawFormats:
+    """Returns the unit of the times in files of arrays."""
+    name = discovery.recordings.time_column
+    if name is None or discovery.recordings.media != "table":
+        return RawFormats()
+    beside = [Path(path) for path in (discovery.recordings.labels,) if path]
+    _, files = list_raw_files(discovery.path, "table", folder=Path(), others=beside)
+    limits: list[float] = []
+    for file in probes_of(files):
+        with contextlib.suppress(UnusableError):  # its reader counts it
+            batch, _ = read_arrays(file)
+            kind = batch[name].type if name in batch.schema.names else pa.null()
+            if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+                limits += pc.min_max(batch[name]).as_py().values()
+    if not limits:
+        return RawFormats()
+    _check_unit_of_time(name)
+    unit, is_epoch = time_unit(name, min(limits), max(limits))
+    if unit == "s":
+        return RawFormats()
+    form = ColumnFormat(type="time", unit=unit, elapsed=not is_epoch)
+    note = f"{quoted(name)} is written as {_words(form)}"
+    return RawFormats(data={"columns": {name: form}}, notes=(note,))
 
 
 def _time_by_unit(file: str, found: FoundLayout, layout_of: LayoutOf) -> str | None:

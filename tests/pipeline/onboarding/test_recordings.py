@@ -440,3 +440,17 @@ def test_categories_of_data_frames_are_read(tmp_path):
     long.astype({"unit": "category"}).to_parquet(tmp_path / "long.parquet")
     report = init(tmp_path, tmp_path / "long.parquet", name="long")
     assert "x" in report.proposal.features
+
+
+@pytest.mark.parametrize(("name", "per_second"), [("t", 1), ("time", 1), ("t_ms", 1_000)])
+def test_an_array_of_times_is_no_channel(tmp_path, name, per_second):
+    rng = np.random.default_rng(0)
+    for number in range(80):
+        path = tmp_path / "runs" / ("ok" if number % 5 else "fault") / f"{number}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        times = np.arange(40) / 10 * (2 if number % 4 == 0 else 1)  # 5 or 10 Hz
+        np.savez(path, **{name: times * per_second, "x": rng.normal(size=40)})
+    config = load_config(init(tmp_path, tmp_path / "runs").config_path)
+    assert config.data.recordings.time_column == name
+    assert set(config.features) == {"x"}
+    assert config.features["x"].sampling_rate_hz == 10

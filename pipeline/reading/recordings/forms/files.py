@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,8 +17,10 @@ from pipeline.reading.recordings.forms.request import (
     Request,
     listed,
     number_of,
+    order_options,
 )
-from pipeline.reading.recordings.raw.arrays import read_singles
+from pipeline.reading.recordings.raw.arrays import read_arrays, read_singles
+from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.raw.listing import probes_of
 from pipeline.recording_options import Media, Recordings
 
@@ -50,7 +53,28 @@ class FileForms(Request):
         labels = pd.Series([read_singles(file).get(label) for file in files])
         classes = Counter(labels.dropna().map(series.label_text))
         notes.append(f"`{label}` in each file is the label: {listed(classes)}")
-        return self.found(files, Recordings(form="files"), label, classes, notes)
+        axes = self._axes("table", files, label, notes)
+        return self.found(files, Recordings(form="files", **axes), label, classes, notes)
+
+    def _axes(
+        self, media: Media, files: Sequence[str], label: str, notes: list[str]
+    ) -> dict[str, Any]:
+        """The array of times, or of numbers, of files with arrays of samples."""
+        if media != "table" or files[0] not in self.listing.arrays:
+            return super()._axes(media, files, label, notes)
+        frames = {file: f for file in probes_of(files) if (f := _array_frame(file)) is not None}
+        times = {file: series.time_column(frame, (label,)) for file, frame in frames.items()}
+        named = Counter(name for name in times.values() if name is not None)
+        if not named:
+            return {}
+        [(time, number)] = named.most_common(1)
+        if number < len(times):
+            other = next(file for file, name in times.items() if name != time)
+            raise InputError(
+                f"The times are in the array `{time}` of most files, and {other} has no such array "
+                "of rising times. Give the array one name and one unit in all files."
+            )
+        return order_options(next(iter(frames.values())), time, notes)
 
     def _rest(self, used: Sequence[str]) -> Iterator[str]:
         """Says which other files could be recordings too, and are not used."""
@@ -62,6 +86,15 @@ class FileForms(Request):
         if suffixes:
             shown = ", ".join(f"{number:,} {suffix}" for suffix, number in suffixes.most_common())
             yield f"not used: {count(suffixes.total(), 'file')} of other kinds ({shown})"
+
+
+def _array_frame(file: str) -> pd.DataFrame | None:
+    """Returns the samples of a file of arrays; None if it is damaged, which its reader says."""
+    try:
+        frame: pd.DataFrame = read_arrays(file)[0].to_pandas()
+    except UnusableError:
+        return None
+    return frame
 
 
 def _one_file_error(file: str) -> InputError:
