@@ -15,7 +15,7 @@ from pipeline.reading.recordings.raw.header_rate import (
 )
 from pipeline.recording_options import HeaderRate, RateUnit
 
-_SAMPLING = r"(sampl(e|es|ing)?|acquisition|scan|daq|adc|abtast)"
+_SAMPLING = r"(sampl(e|es|ing)?|acquisition|logging|scan|daq|adc|abtast)"
 _RATES = re.compile(rf"{_SAMPLING} ?(rate|freq|frequency|frequenz)|fs|samplerate")
 _INTERVALS = re.compile(
     rf"{_SAMPLING} ?(interval|intervall|period|step|spacing)|(x |t |time |horizontal )?increment"
@@ -66,6 +66,8 @@ def _option(name: str) -> HeaderRate | None:
     bare = re.sub(r"[^a-z]+", " ", _BRACKETS.sub("", name).lower()).strip()
     words = bare.split(" ")
     unit = known_unit(match[1]) if match else known_unit(words[-1]) if len(words) > 1 else ""
+    if match and not unit:
+        return None  # `(display)` is another rate, and a number in `(min)` is none in s
     if unit and not match:
         bare = " ".join(words[:-1])
     is_rate = _RATES.fullmatch(bare) is not None

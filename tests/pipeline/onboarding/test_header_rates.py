@@ -28,6 +28,7 @@ def find(tmp_path, *above):
         ("Sampling Interval (us),20", "Sampling Interval (us)", "us", "50000 Hz"),
         ("SampleRate_kHz,8", "SampleRate_kHz", "kHz", "8000 Hz"),
         ("fs=250", "fs", "Hz", "250 Hz"),
+        ("Logging Interval: 30 s", "Logging Interval", "s", "0.0333333 Hz"),
     ],
 )
 def test_a_rate_or_an_interval_is_found_by_its_name(tmp_path, line, name, unit, rate):
@@ -48,6 +49,9 @@ def test_a_rate_or_an_interval_is_found_by_its_name(tmp_path, line, name, unit, 
         "Sample Interval,5,min",
         "Sampling Rate,0",
         "Sampled by,7",
+        "Sample Interval (min),5",  # neither is one in brackets
+        "Sample rate [1/h],10",
+        "Sample rate (display),50",
     ],
 )
 def test_other_numbers_are_no_rates(tmp_path, line):
@@ -62,6 +66,15 @@ def test_two_rates_that_differ_are_not_used_and_said_so(tmp_path):
     option, [note] = find(tmp_path, "Sampling Rate = 1,000 Hz", "Model,X")
     assert option is None
     assert "`Sampling Rate` 1 and `Sampling Rate` 0" in note
+
+
+def test_a_point_that_may_divide_thousands_is_not_used_and_said_so(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [f"{place},5;{place},25" for place in range(12)]
+    path.write_text("\n".join(["Typ;X", "Abtastrate;1.000 Hz", "a;b", *rows, ""]))
+    option, [note] = find_header_rate(str(path), CsvLayout(skip_rows=2), ",")
+    assert option is None
+    assert "state several sampling rates: `Abtastrate` 1 and `Abtastrate` 1000" in note
 
 
 def test_two_words_for_one_rate_agree(tmp_path):

@@ -83,12 +83,20 @@ def time_column(frame: pd.DataFrame, not_time: Sequence[str] = ()) -> str | None
 
     for name in sorted(candidates, key=rank):
         seconds = time_values(frame[name], is_named=is_named_as_time(name))
-        if seconds is None:
+        if seconds is None or _repeats(frame[name]):
             continue
         is_date = not pd.api.types.is_numeric_dtype(frame[name].dtype)
         if _never_descends(seconds) or is_regular(-seconds) or (is_date and is_regular(seconds)):
             return name
     return None
+
+
+def _repeats(column: pd.Series) -> bool:
+    """Tells whether a number such as `cycle` is that of most samples before too: no time."""
+    if not is_named_as_index(str(column.name)) or not pd.api.types.is_numeric_dtype(column.dtype):
+        return False
+    numbers = column.dropna().to_numpy(np.float64)
+    return len(numbers) > 1 and bool(np.median(np.diff(numbers)) == 0)
 
 
 def is_named_as_time(name: str) -> bool:

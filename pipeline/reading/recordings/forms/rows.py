@@ -92,11 +92,17 @@ def labels_in(file: str, rows: RowsOfFile, decimal: str = ".") -> Iterator[str |
     """Yields the labels of a file; of recordings that cannot be used there is none.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file, or all of its recordings, cannot be read.
     """
     try:
         read = read_rows(file, rows, is_labelled=True, decimal=decimal)
     except UnusableError as error:
         raise InputError(f"{file}: {error}.") from error
+    if read.problems and len(read.problems) == read.num_recordings:
+        first = min(read.problems)
+        raise InputError(
+            f"{file}: none of its {count(read.num_recordings, 'recording')} can be used. The first "
+            f"is `{read.name_of(first)}`: {read.problems[first]}."
+        )
     for place, text in enumerate(read.labels or ()):
         yield None if place in read.problems else text

@@ -29,7 +29,7 @@ _ROW_NUMBER = re.compile(
 )
 # Names of the number of a sample, and of channels: many rows tell them apart.
 _SAMPLE_NUMBER = re.compile(
-    r"i|n|nr|no|x|seq|sequence"
+    r"#|i|n|nr\.?|no\.?|x|seq|sequence"
     r"|(sample|record|cycle|step|tick|point|scan|rec)s?[_ ]?(nr?|no|num|number|id|index)?",
     re.IGNORECASE,
 )

@@ -28,6 +28,8 @@ _TIME_UNITS = {
 }  # fmt: skip
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _VALUE = re.compile(rf"({_NUMBER})\s*([^\d\s].*)?")
+# `1.000` where commas are decimal marks: one, or one thousand.
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+(?![\d.,])")
 _MARK = re.compile(r"^[\s#%/!*\"]+")
 
 
@@ -132,9 +134,8 @@ def numbers_in(lines: Sequence[str], delimiter: str, decimal: str = ".") -> list
         if any(_value(cell, decimal) for cell in above):
             continue
         for name, cell in zip(above, below, strict=False):
-            value = _value(cell, decimal)
-            if name and value:
-                found.append(Stated(name, *value))
+            if name:
+                found += [Stated(name, *value) for value in _values(cell, decimal)]
     return found
 
 
@@ -149,10 +150,18 @@ def _beside(cells: Sequence[str], decimal: str) -> Iterator[Stated]:
         parts = list(match.groups()) if match else parts
     name, values = parts[0].strip(), [part for part in (*parts[1:], *texts[1:]) if part]
     for value, following in zip(values, [*values[1:], ""], strict=False):
-        number = _value(value, decimal)
         unit = known_unit(following)
-        if name and number and (unit or not unit_text(following)):
-            yield Stated(name, number[0], number[1] or unit)
+        if name and (unit or not unit_text(following)):
+            for number, own in _values(value, decimal):
+                yield Stated(name, number, own or unit)
+
+
+def _values(text: str, decimal: str) -> list[tuple[float, str]]:
+    """Returns the number in a text and its unit; two numbers if its mark may divide thousands."""
+    texts = [text]
+    if decimal == "," and (match := _THOUSANDS.match(text)):
+        texts.append(match[0].replace(".", "") + text[match.end() :])
+    return [value for one in texts if (value := _value(one, decimal))]
 
 
 def _value(text: str, decimal: str) -> tuple[float, str] | None:

@@ -39,6 +39,8 @@ def rows_of(
     wanted = wanted if is_labelled else has_array
     if not wanted:
         return _rows_of_part(arrays, options, is_labelled=is_labelled)
+    if is_labelled and options.label is not None:
+        _check_labels_alike({part: parts[part] for part in wanted}, options)
     own = {part: _rows_of_part(parts[part], options, is_labelled=is_labelled) for part in wanted}
     if len({tuple(file.channels) for file in own.values()}) > 1:
         raise UnusableError(
@@ -46,6 +48,33 @@ def rows_of(
             + ", ".join(f"`{part}` has {len(file.channels)}" for part, file in own.items())
         )
     return joined(own)
+
+
+def _check_labels_alike(parts: Mapping[str, Mapping[str, Array]], options: RowsOfFile) -> None:
+    """Checks that the labels of all parts are written in one way.
+
+    Otherwise a class may have one number in a part, and another in the next.
+
+    Raises:
+        UnusableError: They are not.
+    """
+    forms = {
+        part: _form_of(_array(own, options.label or ""), _array(own, options.array or ""), options)
+        for part, own in parts.items()
+    }
+    if len({*forms.values()}) > 1:
+        shown = ", ".join(f"`{part}` has {form}" for part, form in forms.items())
+        raise UnusableError(
+            f"the labels `{options.label}` of its parts are written in several ways: {shown}. "
+            "Write them in one, such as the number of the class"
+        )
+
+
+def _form_of(labels: Array, array: Array, options: RowsOfFile) -> str:
+    num = array.shape[-1 if options.axis == "last" else 0]
+    if is_one_hot(labels, num):
+        return f"one-hot labels of {labels.size // num} classes"
+    return "numbers" if labels.dtype.kind in "biuf" else "texts"
 
 
 def _rows_of_part(

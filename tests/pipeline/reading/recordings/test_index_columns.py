@@ -1,10 +1,12 @@
 """Columns that number the samples, such as `cycle`: they order them and are no times."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from common.errors import InputError
 from pipeline.reading.recordings.discovery import discover
+from pipeline.reading.recordings.evidence.series import time_column
 from pipeline.recording_options import Recordings
 from tests.pipeline.reading.recordings.raw_files import assembled, rows, write_csv
 
@@ -116,10 +118,16 @@ def test_streams_with_numbers_say_that_a_sample_counts_as_a_second(tmp_path):
     assert any("the events are given by `sample`, which numbers" in n for n in by_events.notes)
 
 
-def test_a_counter_beside_times_is_no_channel(tmp_path):
+@pytest.mark.parametrize("header", ["t,n,acc,RECORD", "t,#,acc,No."])
+def test_a_counter_beside_times_is_no_channel(tmp_path, header):
     for number in range(3):
         lines = [f"{n / 10},{n},{n % 4},{number + n}" for n in range(12)]
-        write_csv(tmp_path / "raw/ok" / f"r{number}.csv", ["t,n,acc,RECORD", *lines])
+        write_csv(tmp_path / "raw/ok" / f"r{number}.csv", [header, *lines])
     options = OPTIONS | {"index_column": None, "time_column": "t"}
     read = rows(assembled(tmp_path, "raw", label=None, **options))
     assert sorted(read[0]) == ["acc", "recording", "sampling_rate_hz"]
+
+
+def test_a_number_that_repeats_is_no_time():
+    frame = pd.DataFrame({"cycle": np.arange(200) // 10, "a": np.sin(np.arange(200))})
+    assert time_column(frame) is None

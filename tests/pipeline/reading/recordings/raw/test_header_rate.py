@@ -34,6 +34,20 @@ def test_a_number_may_be_below_its_name():
 
 
 @pytest.mark.parametrize(
+    ("text", "decimal", "values"),
+    [
+        ("1.000 Hz", ",", [1.0, 1000.0]),
+        ("1.000 Hz", ".", [1.0]),
+        ("0.005 Hz", ",", [0.005]),  # no thousands begin with 0
+        ("12.8000", ",", [12.8]),
+    ],
+)
+def test_a_point_may_divide_thousands_where_commas_are_decimal_marks(text, decimal, values):
+    found = numbers_in([f"Abtastrate;{text}"], ";", decimal)
+    assert [one.value for one in found] == values
+
+
+@pytest.mark.parametrize(
     ("stated", "unit", "rate_hz"),
     [((4e-9, ""), "s", 2.5e8), ((1.0, "kHz"), "Hz", 1000.0), ((0.5, "ms"), "s", 2000.0)],
 )

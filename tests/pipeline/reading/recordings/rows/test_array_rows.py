@@ -93,6 +93,21 @@ def test_parts_that_differ_are_refused(tmp_path: Path):
         discover(str(tmp_path / "a.npz"), labels=None, label=None)
 
 
+@pytest.mark.parametrize(
+    ("test_labels", "words"),
+    [
+        (np.eye(3)[TEST], "one-hot labels of 2 classes, `test` has one-hot labels of 3 classes"),
+        (np.array(TEST) + 1, "one-hot labels of 2 classes, `test` has numbers"),
+        (np.array(["ok", "bad"])[TEST], "one-hot labels of 2 classes, `test` has texts"),
+    ],
+)
+def test_labels_of_parts_in_several_ways_are_refused(tmp_path: Path, test_labels, words: str):
+    own = arrays("X_{part}", "y_{part}")
+    np.savez(tmp_path / "a.npz", **own | {"y_train": np.eye(2)[TRAIN], "y_test": test_labels})
+    with pytest.raises(InputError, match=f"several ways: `train` has {words}. Write them in one"):
+        discover(str(tmp_path / "a.npz"), labels=None, label=None)
+
+
 def test_a_file_without_a_part_of_the_training_is_bad(tmp_path: Path):
     np.savez(tmp_path / "a.npz", X_train=signals(7), y_train=TRAIN)
     with pytest.raises(InputError, match="no array `X` of the part `test`"):

@@ -92,3 +92,9 @@ def test_a_group_that_is_no_recording_is_named(tmp_path: Path):
     lacking = next(row for row in rows(result) if row["recording"] == "a_run_2")
     assert np.isnan(lacking["temp"]).all()
     assert len(lacking["temp"]) == 22
+
+
+def test_groups_of_which_none_is_a_recording_are_refused_with_the_reason(tmp_path: Path):
+    write(tmp_path / "a.h5", fs="2 kHz")
+    with pytest.raises(InputError, match=r"none of its 7 .* first is `run_0`: .* is '2 kHz'"):
+        discover(str(tmp_path / "a.h5"), labels=None, label=None)
