@@ -15,6 +15,7 @@ from pipeline.reading.recordings.raw.header_rate import (
 )
 from pipeline.recording_options import HeaderRate, RateUnit
 
+_TIMES = {"s", "ms", "us", "ns"}
 _SAMPLING = r"(sampl(e|es|ing)?|acquisition|logging|scan|daq|adc|abtast)"
 _RATES = re.compile(rf"{_SAMPLING} ?(rate|freq|frequency|frequenz)|fs|samplerate")
 _INTERVALS = re.compile(
@@ -23,6 +24,11 @@ _INTERVALS = re.compile(
 )
 # LabVIEW says so where samples are no samples of time.
 _OTHER_AXIS = re.compile(r"^\W*x[_ ]?dimension\W+(?!time)\w", re.IGNORECASE)
+# `Horizontal Units,ms`: that of intervals without one.
+_AXIS_UNIT = re.compile(
+    r"^\W*(?:horizontal|time|h|x)[ _-]?units?\W+([a-zµ\u03bc%°]+)", re.IGNORECASE
+)
+_DECIMATION = re.compile(r"\W*(decimation|downsampl)", re.IGNORECASE)
 _BRACKETS = re.compile(r"[\[({]\s*([^\])}]+)\s*[\])}]")
 
 
@@ -42,12 +48,23 @@ def find_header_rate(
     lines, delimiter = read_block(path, layout)
     if any(map(_OTHER_AXIS.search, lines)):
         return None, ()
+    axis = {known_unit(match[1]) for line in lines if (match := _AXIS_UNIT.match(line))}
+    if axis and not axis <= _TIMES:
+        return None, ()
     numbers = numbers_in(lines, delimiter, decimal)
-    found = [(option, one) for one in numbers if (option := _option(one.name)) is not None]
+    default = next(iter(axis)) if len(axis) == 1 else "s"
+    found = [(option, one) for one in numbers if (option := _option(one.name, default)) is not None]
     rates = [_rate(one, option) for option, one in found]
     if not any(rates):
         return None, ()
     option, rate_hz = found[0][0], rates[0]
+    factors = [one for one in numbers if _DECIMATION.match(one.name) and one.value != 1]
+    if factors:
+        return None, (
+            f"not used: the lines before the table of {Path(path).name} state `{option.name}` and "
+            f"`{factors[0].name}` {factors[0].value:g}, so the rate of the rows is not certain. "
+            "Write it as sampling_rate_hz of each signal",
+        )
     if max(rates) > (1 + RATE_TOLERANCE) * min(rates):
         shown = " and ".join(f"`{one.name}` {one.value:g}" for _, one in found)
         return None, (
@@ -60,8 +77,13 @@ def find_header_rate(
     )
 
 
-def _option(name: str) -> HeaderRate | None:
-    """Returns how a number with this name gives a rate; None if it has another meaning."""
+def _option(name: str, time_unit: str) -> HeaderRate | None:
+    """Returns how a number with this name gives a rate; None if it has another meaning.
+
+    Args:
+        name: The name.
+        time_unit: Unit of an interval whose name has none.
+    """
     match = _BRACKETS.search(name)
     bare = re.sub(r"[^a-z]+", " ", _BRACKETS.sub("", name).lower()).strip()
     words = bare.split(" ")
@@ -73,7 +95,7 @@ def _option(name: str) -> HeaderRate | None:
     is_rate = _RATES.fullmatch(bare) is not None
     if not is_rate and not _INTERVALS.fullmatch(bare):
         return None
-    return HeaderRate(name=name, unit=cast(RateUnit, unit or ("Hz" if is_rate else "s")))
+    return HeaderRate(name=name, unit=cast(RateUnit, unit or ("Hz" if is_rate else time_unit)))
 
 
 def _rate(stated: Stated, option: HeaderRate) -> float:

@@ -28,6 +28,8 @@ def find(tmp_path, *above):
         ("Sampling Interval (us),20", "Sampling Interval (us)", "us", "50000 Hz"),
         ("SampleRate_kHz,8", "SampleRate_kHz", "kHz", "8000 Hz"),
         ("fs=250", "fs", "Hz", "250 Hz"),
+        ("Sample Interval,ms,5", "Sample Interval", "s", "200 Hz"),
+        ("Scan rate: 1000 scans/sec", "Scan rate", "Hz", "1000 Hz"),
         ("Logging Interval: 30 s", "Logging Interval", "s", "0.0333333 Hz"),
     ],
 )
@@ -52,6 +54,7 @@ def test_a_rate_or_an_interval_is_found_by_its_name(tmp_path, line, name, unit, 
         "Sample Interval (min),5",  # neither is one in brackets
         "Sample rate [1/h],10",
         "Sample rate (display),50",
+        "Sampling rate: 100 mHz",  # no megahertz
     ],
 )
 def test_other_numbers_are_no_rates(tmp_path, line):
@@ -85,6 +88,31 @@ def test_two_words_for_one_rate_agree(tmp_path):
 def test_steps_along_another_axis_than_time_are_no_intervals(tmp_path):
     assert find(tmp_path, "X_Dimension,Frequency", "Delta_X,0.5") == (None, ())
     assert find(tmp_path, "X_Dimension,Time", "Delta_X,0.5")[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("lines", "unit"),
+    [
+        (["Sample Interval,0.5", "Horizontal Units,ms"], "ms"),
+        (["dx = 0.5", "x units = um"], None),
+        (["Interval,Points", "5,200", "min,pts"], None),
+    ],
+)
+def test_the_unit_of_the_axis_is_that_of_the_interval(tmp_path, lines, unit):
+    option, _ = find(tmp_path, *lines)
+    assert (option.unit if option else None) == unit
+
+
+def test_a_unit_may_be_below_the_interval(tmp_path):
+    _, [note] = find(tmp_path, "Interval,Points", "5,200", "ms,pts")
+    assert "gives the sampling rate of each file: 200 Hz" in note  # 1 / 5 ms
+
+
+def test_a_rate_before_a_decimation_is_not_used_and_said_so(tmp_path):
+    option, [note] = find(tmp_path, "Sample rate: 100 kHz", "Decimation: 10")
+    assert option is None
+    assert "state `Sample rate` and `Decimation` 10, so the rate of the rows is not certain" in note
+    assert find(tmp_path, "Sample rate: 100 kHz", "Decimation: 1")[0] is not None
 
 
 def test_a_stated_rate_is_written_into_the_config_of_streams(tmp_path):

@@ -32,6 +32,7 @@ _MIN_STREAM_SAMPLES = 500
 _INDEX_WORDS = {
     "cycle", "cycles", "step", "steps", "tick", "ticks", "sample", "samples", "timestep",
 }  # fmt: skip
+_NUMBER_WORDS = {"no", "nr", "num", "number", "index", "idx", "id", "count"}
 _TIME_WORDS = {
     "time", "timestamp", "datetime", "date", "ts", "t", "stamp", "zeit", "utc", "elapsed",
     "second", "seconds", *_INDEX_WORDS,
@@ -123,6 +124,8 @@ def numbers_rows(column: pd.Series) -> bool:
 def is_named_as_index(name: str) -> bool:
     """Tells whether a column such as `cycle` or `sample` may number the samples by its name."""
     words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
+    if len(words) > 1 and words[-1] in _NUMBER_WORDS:  # `Sample No.`
+        words.pop()
     return bool(words) and words[-1] in _INDEX_WORDS
 
 

@@ -4,7 +4,7 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from common.errors import InputError
@@ -21,7 +21,9 @@ STATED_RATE = "the lines before the table"
 _HERTZ = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _PREFIXES = {"": "Hz", "k": "kHz", "m": "MHz", "g": "GHz"}
-_PER_SECOND = re.compile(r"([kmg]?)(?:hz|hertz|s/s|sa/s|sps|samples/s|samples per second|1/s)")
+_PER_SECOND = re.compile(
+    r"([kmg]?)(?:hz|hertz|s/s|sa/s|sps|1/s|(?:samples|scans)(?:/s(?:ec)?| per second))"
+)
 _TIME_UNITS = {
     "s": "s", "sec": "s", "second": "s", "seconds": "s", "ms": "ms", "msec": "ms",
     "us": "us", "µs": "us", "usec": "us", "ns": "ns", "nsec": "ns",
@@ -130,12 +132,12 @@ def numbers_in(lines: Sequence[str], delimiter: str, decimal: str = ".") -> list
     """
     rows = [_cells(_MARK.sub("", line.strip("\r\n ")), delimiter) for line in lines]
     found = [one for row in rows for one in _beside(row, decimal)]
-    for above, below in pairwise(rows):
+    for above, below, last in zip(rows, rows[1:], [*rows[2:], []], strict=False):
         if any(_value(cell, decimal) for cell in above):
             continue
-        for name, cell in zip(above, below, strict=False):
+        for name, cell, unit in zip_longest(above, below, last, fillvalue=""):
             if name:
-                found += [Stated(name, *value) for value in _values(cell, decimal)]
+                found += _stated(name, cell, unit, decimal)
     return found
 
 
@@ -149,11 +151,19 @@ def _beside(cells: Sequence[str], decimal: str) -> Iterator[Stated]:
         match = re.fullmatch(rf"(.*?[A-Za-z_)\]])\s+({_NUMBER}\b.*)", texts[0])
         parts = list(match.groups()) if match else parts
     name, values = parts[0].strip(), [part for part in (*parts[1:], *texts[1:]) if part]
-    for value, following in zip(values, [*values[1:], ""], strict=False):
-        unit = known_unit(following)
-        if name and (unit or not unit_text(following)):
-            for number, own in _values(value, decimal):
-                yield Stated(name, number, own or unit)
+    neighbours = zip(["", *values], values, [*values[1:], ""], strict=False)
+    for before, value, after in neighbours:
+        beside = after if unit_text(after) else before  # `Sample Interval,ms,5`
+        if name:
+            yield from _stated(name, value, beside, decimal)
+
+
+def _stated(name: str, text: str, unit: str, decimal: str) -> Iterator[Stated]:
+    """Yields the numbers in a text with the unit beside it, unless that is none of a rate."""
+    known = known_unit(unit)
+    if known or not unit_text(unit):
+        for number, own in _values(text, decimal):
+            yield Stated(name, number, own or known)
 
 
 def _values(text: str, decimal: str) -> list[tuple[float, str]]:
@@ -182,6 +192,8 @@ def known_unit(text: str) -> str:
     ('kHz', 'Hz', 'us', '')
     """
     bare = text.strip().strip("[](){}").strip().lower().replace(GREEK_MU, "µ")
+    if "mHz" in text:  # a thousandth; only `MHz` is a million
+        return ""
     match = _PER_SECOND.fullmatch(bare)
     return _PREFIXES[match[1]] if match else _TIME_UNITS.get(bare, "")
 

@@ -24,7 +24,7 @@ def find(folder):
     return discover(str(folder), labels=None, label=None)
 
 
-@pytest.mark.parametrize("name", ["cycle", "sample", "Step", "sample_number_steps"])
+@pytest.mark.parametrize("name", ["cycle", "sample", "Step", "sample_number_steps", "Sample No."])
 def test_whole_numbers_in_steps_of_1_are_no_times(tmp_path, name):
     write(tmp_path, f"{name},acc", first=100)
     found = find(tmp_path)
