@@ -194,7 +194,9 @@ def read_frame(path: str) -> pd.DataFrame:
         if suffix_of(path, _SHEETS):
             sheet: pd.DataFrame = read_table(Path(path), key="labels").to_pandas()
             return sheet.map(_as_text).apply(_as_numbers)
-        frame = _read_csv(path, nrows=MAX_ROWS, skipinitialspace=True, low_memory=False)
+        options: dict[str, Any] = {"skipinitialspace": True, "low_memory": False}
+        # `NAN` of Campbell's loggers is a missing number, as the reader of tables has it.
+        frame = _read_csv(path, nrows=MAX_ROWS, na_values=["NAN"], **options)
     except (InputError, ValueError, pa.ArrowException, OSError) as error:
         raise UnreadableTableError(path, f"cannot be read as a table: {error}.") from error
     frame.columns = [str(name).strip() for name in frame.columns]

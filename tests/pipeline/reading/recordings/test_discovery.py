@@ -11,6 +11,7 @@ import pytest
 from common.errors import InputError
 from pipeline.reading.recordings.discovery import discover
 from pipeline.reading.recordings.evidence.labels import label_column
+from pipeline.reading.recordings.evidence.listing import read_frame
 from tests.pipeline.reading.recordings.raw_files import write_csv
 from tests.pipeline.spreadsheets import write_sheet
 
@@ -760,3 +761,8 @@ def test_a_table_among_others_that_cannot_be_read_is_a_bad_recording(tmp_path):
     assert discovery.notes[-1] == "the folder's name is the label: `fault` (5), `ok` (5)"
     # The reader sees the file too, and counts it.
     assert discovery.path == str(tmp_path)
+
+
+def test_nan_in_capitals_is_a_missing_number_as_loggers_write_it(tmp_path):
+    (tmp_path / "a.csv").write_text("t,a\n0,1\n1,NAN\n")
+    assert read_frame(str(tmp_path / "a.csv"))["a"].isna().tolist() == [False, True]
