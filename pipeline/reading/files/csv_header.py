@@ -282,7 +282,8 @@ def _check_skipped(path: str, record: _FirstRecord, names: Sequence[str]) -> Non
     """
     last = next((line for line in reversed(record.skipped) if line.strip()), "")
     cells = [trimmed(cell) for cell in next(csv.reader([last], delimiter=record.delimiter), [])]
-    if len(cells) == len(names) and looks_like_data(cells):
+    has_values = any(map(is_value, cells))  # TOA5's `"","","Smp","Smp"` repeats words only
+    if len(cells) == len(names) and has_values and looks_like_data(cells):
         raise InputError(
             f"data.skip_rows is {len(record.skipped)}, and the last of these lines in {path} is a "
             f"row: {last.strip()[:40]!r}. Use files of one layout, or correct data.skip_rows."

@@ -181,6 +181,13 @@ def test_names_are_given_where_their_line_has_a_mark(tmp_path):
     assert raw.batch.to_pydict() == {"t": [b"0.0", b"0.1"], "a": [b"1", b"2"]}
 
 
+def test_a_line_that_repeats_words_before_the_rows_is_no_row(tmp_path):
+    # As the fourth line of TOA5, which names how values were aggregated.
+    [path] = write(tmp_path, a=['"t","n","a"', '"","Smp","Smp"', "0.0,1,2", "0.1,2,3"])
+    raw = read(path, skip_rows=2, header=("t", "n", "a"))
+    assert raw.batch.to_pydict()["a"] == [b"2", b"3"]
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
