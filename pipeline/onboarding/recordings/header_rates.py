@@ -8,6 +8,8 @@ from pipeline.column_format import CsvLayout
 from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE, UnusableError
 from pipeline.reading.recordings.raw.header_rate import (
     Stated,
+    axis_units,
+    divided_name,
     known_unit,
     numbers_in,
     rate_of,
@@ -24,12 +26,7 @@ _INTERVALS = re.compile(
 )
 # LabVIEW says so where samples are no samples of time.
 _OTHER_AXIS = re.compile(r"^\W*x[_ ]?dimension\W+(?!time)\w", re.IGNORECASE)
-# `Horizontal Units,ms`: that of intervals without one.
-_AXIS_UNIT = re.compile(
-    r"^\W*(?:horizontal|time|h|x)[ _-]?units?\W+([a-zµ\u03bc%°]+)", re.IGNORECASE
-)
 _DECIMATION = re.compile(r"\W*(decimation|downsampl)", re.IGNORECASE)
-_BRACKETS = re.compile(r"[\[({]\s*([^\])}]+)\s*[\])}]")
 
 
 def find_header_rate(
@@ -48,11 +45,11 @@ def find_header_rate(
     lines, delimiter = read_block(path, layout)
     if any(map(_OTHER_AXIS.search, lines)):
         return None, ()
-    axis = {known_unit(match[1]) for line in lines if (match := _AXIS_UNIT.match(line))}
-    if axis and not axis <= _TIMES:
+    axis = {known_unit(text) for text in axis_units(lines)}
+    if len(axis) > 1 or not axis <= _TIMES:
         return None, ()
     numbers = numbers_in(lines, delimiter, decimal)
-    default = next(iter(axis)) if len(axis) == 1 else "s"
+    default = next(iter(axis), "s")
     found = [(option, one) for one in numbers if (option := _option(one.name, default)) is not None]
     rates = [_rate(one, option) for option, one in found]
     if not any(rates):
@@ -73,7 +70,8 @@ def find_header_rate(
         )
     return option, (
         f"`{option.name}` in the lines before the table gives the sampling rate of each file: "
-        f"{rate_hz:g} Hz in {Path(path).name}. Numbers without a unit are taken for {option.unit}",
+        f"{rate_hz:g} Hz in {Path(path).name}. Numbers without a unit are taken for {option.unit}"
+        + (", unless a line of the file names another unit of the axis" if axis else ""),
     )
 
 
@@ -84,14 +82,9 @@ def _option(name: str, time_unit: str) -> HeaderRate | None:
         name: The name.
         time_unit: Unit of an interval whose name has none.
     """
-    match = _BRACKETS.search(name)
-    bare = re.sub(r"[^a-z]+", " ", _BRACKETS.sub("", name).lower()).strip()
-    words = bare.split(" ")
-    unit = known_unit(match[1]) if match else known_unit(words[-1]) if len(words) > 1 else ""
-    if match and not unit:
+    bare, unit = divided_name(name)
+    if unit is None:
         return None  # `(display)` is another rate, and a number in `(min)` is none in s
-    if unit and not match:
-        bare = " ".join(words[:-1])
     is_rate = _RATES.fullmatch(bare) is not None
     if not is_rate and not _INTERVALS.fullmatch(bare):
         return None

@@ -96,6 +96,8 @@ def test_steps_along_another_axis_than_time_are_no_intervals(tmp_path):
         (["Sample Interval,0.5", "Horizontal Units,ms"], "ms"),
         (["dx = 0.5", "x units = um"], None),
         (["Interval,Points", "5,200", "min,pts"], None),
+        (["dx = 0.5", "x units = ms", "time units = s"], None),
+        (["Interval_µs,20"], "us"),
     ],
 )
 def test_the_unit_of_the_axis_is_that_of_the_interval(tmp_path, lines, unit):

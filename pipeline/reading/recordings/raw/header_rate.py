@@ -33,6 +33,11 @@ _VALUE = re.compile(rf"({_NUMBER})\s*([^\d\s].*)?")
 # `1.000` where commas are decimal marks: one, or one thousand.
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+(?![\d.,])")
 _MARK = re.compile(r"^[\s#%/!*\"]+")
+# `Horizontal Units,ms`: that of intervals without one.
+_AXIS_UNIT = re.compile(
+    r"^\W*(?:horizontal|time|h|x)[ _-]?units?\W+([a-zµ\u03bc%°]+)", re.IGNORECASE
+)
+_BRACKETS = re.compile(r"[\[({]\s*([^\])}]+)\s*[\])}]")
 
 
 class Stated(NamedTuple):
@@ -59,22 +64,62 @@ def stated_rate(path: str, layout: CsvLayout, decimal: str, wanted: HeaderRate) 
         wanted: Where the rate is.
 
     Raises:
-        UnusableError: They do not state it, or state two.
+        UnusableError: They do not state it, state two, or are of another axis than time.
     """
     try:
-        numbers = [one for one in numbers_in(*read_block(path, layout), decimal)
-                   if one.name == wanted.name]  # fmt: skip
+        lines, delimiter = read_block(path, layout)
     except InputError as error:
         raise UnusableError(str(error).removeprefix(path).lstrip(": ").rstrip(".")) from error
+    numbers = [one for one in numbers_in(lines, delimiter, decimal) if one.name == wanted.name]
     if not numbers:
         raise UnusableError(
             f"the lines before its table have no number after `{wanted.name}`, which gives the "
             "sampling rate by data.recordings.header_rate"
         )
-    rates = [rate_of(one, wanted.unit) for one in numbers]
+    rates = [rate_of(one, one.unit or _default_unit(lines, wanted)) for one in numbers]
     if max(rates) > (1 + RATE_TOLERANCE) * min(rates):
         raise UnusableError(f"the lines before its table state several numbers of `{wanted.name}`")
     return rates[0]
+
+
+def _default_unit(lines: Sequence[str], wanted: HeaderRate) -> str:
+    """Returns the unit of a number without one: for an interval, that of the file's own axis."""
+    if wanted.unit in _HERTZ or divided_name(wanted.name)[1]:
+        return wanted.unit
+    texts = axis_units(lines)
+    units = {known_unit(text) for text in texts}
+    if len(units) > 1 or not units <= {*_SECONDS}:
+        raise UnusableError(
+            f"the lines before its table give `{wanted.name}` no unit, and have the axis in "
+            f"{' and '.join(texts)}; expected one of {', '.join(_SECONDS)}"
+        )
+    return next(iter(units), wanted.unit)
+
+
+def axis_units(lines: Sequence[str]) -> list[str]:
+    """Returns the units that lines of their own name for the axis of the samples, as written.
+
+    >>> axis_units(["Model,X", "Horizontal Units,ms", "Vertical Units,V"])
+    ['ms']
+    """
+    return [match[1] for line in lines if (match := _AXIS_UNIT.match(line))]
+
+
+def divided_name(name: str) -> tuple[str, str | None]:
+    """Returns the words of the name of a number in small letters, and the unit that it has.
+
+    The unit is empty if the name has none, and None if brackets hold another text.
+
+    >>> divided_name("Sampling Interval (us)"), divided_name("SampleRate_kHz")
+    (('sampling interval', 'us'), ('samplerate', 'kHz'))
+    """
+    bare = re.sub(r"[^a-zµ\u03bc]+", " ", _BRACKETS.sub("", name).lower()).strip()
+    match = _BRACKETS.search(name)
+    if match:
+        return bare, known_unit(match[1]) or None
+    first, _, last = bare.rpartition(" ")
+    unit = known_unit(last) if first else ""
+    return (first, unit) if unit else (bare, "")
 
 
 def rate_of(stated: Stated, unit: str) -> float:

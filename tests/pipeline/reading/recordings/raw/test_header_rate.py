@@ -95,6 +95,32 @@ def test_a_file_that_states_no_rate_or_two_is_bad(tmp_path, above, words):
         assembled(tmp_path, "raw", header_rate=RATE, data=DATA, **OPTIONS)
 
 
+INTERVAL = {"name": "Sample Interval", "unit": "ms"}
+
+
+def test_the_unit_of_an_interval_is_that_of_the_files_own_axis(tmp_path):
+    write(tmp_path, "1.csv", "Sample Interval,5", "Horizontal Units,ms")
+    write(tmp_path, "2.csv", "Sample Interval,5", "Horizontal Units,us")
+    write(tmp_path, "3.csv", "Sample Interval,5", "Model X")
+    write(tmp_path, "4.csv", "Sample Interval,5 s", "Horizontal Units,us")
+    read = rows(assembled(tmp_path, "raw", header_rate=INTERVAL, data=DATA, **OPTIONS))
+    # 1 / 5 ms, 1 / 5 us, ms as declared, and the unit beside the number
+    assert [row["sampling_rate_hz"] for row in read] == [200.0, 200_000.0, 200.0, 0.2]
+
+
+def test_the_unit_in_a_name_counts_before_that_of_the_axis(tmp_path):
+    write(tmp_path, "1.csv", "Interval (us),5", "Horizontal Units,ms")
+    wanted = {"name": "Interval (us)", "unit": "us"}
+    read = rows(assembled(tmp_path, "raw", header_rate=wanted, data=DATA, **OPTIONS))
+    assert [row["sampling_rate_hz"] for row in read] == [200_000.0]
+
+
+def test_an_interval_in_a_file_with_an_axis_in_minutes_is_bad(tmp_path):
+    write(tmp_path, "1.csv", "Sample Interval,5", "Horizontal Units,min")
+    with pytest.raises(InputError, match=r"the axis in min; expected one of s, ms, us, ns"):
+        assembled(tmp_path, "raw", header_rate=INTERVAL, data=DATA, **OPTIONS)
+
+
 def test_a_rate_that_contradicts_the_times_is_bad(tmp_path):
     write(tmp_path, "1.csv", "Sampling Rate: 10", "Model X")
     with pytest.raises(InputError, match=r"1 s apart, which is 1 Hz, but `the lines .* is 10 Hz"):
