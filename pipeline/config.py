@@ -84,12 +84,16 @@ class Label:
         column: Name of the label column.
         positive: The value that means positive, compared as text after trimming (`1` equals
             `1.0`, `true` and `True` are one); every other value is negative.
-        values: All values of the label, `positive` among them. A row with another value is a bad
-            row. By default any other value is negative.
+        negative: In place of `positive` where there are several kinds of faults: the value that
+            means negative; every other value is positive. Not for streams with a label for each
+            sample.
+        values: All values of the label, `positive` or `negative` among them. A row with another
+            value is a bad row. By default any value is good.
     """
 
     column: Column
     positive: str | int | float | bool = 1
+    negative: str | int | float | bool | None = None
     values: tuple[str | int | float | bool, ...] = ()
 
 

@@ -43,6 +43,7 @@ def _once(flag: str, **options: Any) -> Callable[[Command], Command]:
     help="What the rows of tables are: examples, or samples of recordings.  [default: inferred]",
 )
 @_once("--positive", help="Label value that marks a fault.  [default: inferred]")
+@_once("--negative", help="Label value that marks no fault; all others mark faults.")
 @click.option("--name", help="Name of the use case.  [default: the name of the data file]")
 @click.option(
     "--dates",
@@ -74,6 +75,7 @@ def init(data: str, **options: Any) -> int:
 
     \b
     faultline init clips/
+    faultline init parts/ --negative good
     faultline init streams/ --labels events.csv
     faultline init readings.csv --label failed --positive yes
     faultline init readings.csv --label failed --leave-out repaired --group machine --dry-run

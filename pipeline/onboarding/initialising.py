@@ -72,6 +72,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     *,
     label: str | None,
     positive: str | None,
+    negative: str | None = None,
     name: str | None,
     project_dir: Path,
     force: bool,
@@ -88,6 +89,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         data: A CSV or Parquet file, or recordings, sounds or pictures; a folder or a glob of them.
         label: Name of the label column; recordings may do without.
         positive: Label value that marks a fault; inferred by default.
+        negative: In its place the one that marks none; all others are faults.
         name: Name of the use case; derived from the name of the data by default.
         project_dir: Folder that holds `configs` and `schema`.
         force: Overwrite existing files.
@@ -107,7 +109,13 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     config_path = project_dir / "configs" / f"{use_case}.yaml"
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
     decisions = decisions or Decisions()
-    reading = replace(reading or ReadOptions(), leave_out=decisions.leave_out, positive=positive)
+    if positive is not None and negative is not None:
+        raise InputError(
+            f"--positive {positive} and --negative {negative}: give one of them. With --positive "
+            "all other values count as healthy, with --negative as faults."
+        )
+    named = negative if positive is None else positive
+    reading = replace(reading or ReadOptions(), leave_out=decisions.leave_out, positive=named)
     paths = _table_with_paths(data) if labels is None else None
     if paths is not None:
         data = paths
@@ -115,17 +123,20 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     else:
         # Names of columns are of a table of examples: text with a recording a line has none.
         rows = rows or ("examples" if reading.header else None)
-        discovery = discover(data, labels=labels, label=label, rows=rows, positive=positive)
+        discovery = discover(data, labels=labels, label=label, rows=rows, positive=named)
         label = _label_of(discovery, label, data, labels)
         if discovery is not None:
-            table, origin = _profile_recordings(discovery, reading, positive)
+            _check_no_stream(discovery, negative)
+            table, origin = _profile_recordings(discovery, reading, named)
             data = discovery.path
         else:
             table, origin = read_table(data, label, reading), Origin()
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
     with _telling(origin.notes):
-        choice = choose_positive(label, table.classes, positive)
+        choice = choose_positive(label, table.classes, positive, negative)
+    if choice.negative:
+        table = table.with_two_classes(choice.positive, choice.negative)
     proposal = propose(table, label, choice, decisions, origin)
     report = InitReport(
         proposal=proposal,
@@ -147,6 +158,15 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         _check_free([config_path, schema_path], force=force)
         _write_all({schema_path: report.schema_text, config_path: report.config_text})
     return report
+
+
+def _check_no_stream(discovery: Discovery, negative: str | None) -> None:
+    if negative is not None and discovery.recordings.window is not None:
+        raise InputError(
+            f"--negative {negative}: {discovery.path} is of streams, whose windows need one state "
+            "that is the fault. Name it with --positive VALUE, or write a label that is 1 in all "
+            "states that are faults."
+        )
 
 
 def _profile_recordings(

@@ -138,8 +138,11 @@ def _label(proposal: Proposal) -> Iterator[str]:
         yield from _comment(f"Healthy are {', '.join(quoted(value) for value in others)}.", "  ")
     for note in proposal.other_faults:
         yield from _comment(note, "  ")
-    yield f"  positive: {positive_scalar(choice.positive)}"
-    values = ", ".join(positive_scalar(value) for value in sorted(proposal.table.classes))
+    if choice.negative:
+        yield f"  negative: {positive_scalar(choice.negative)}"
+    else:
+        yield f"  positive: {positive_scalar(choice.positive)}"
+    values = ", ".join(positive_scalar(value) for value in sorted(choice.values))
     yield from _comment("A row with another value is a bad row, not a healthy one.", "  ")
     yield f"  values: [{values}]"
 

@@ -56,7 +56,8 @@ class IngestSpec(JsonValue):
     Attributes:
         label: The label column.
         positive: Its positive value, in canonical text.
-        label_values: All its values, in canonical text; empty if any other value is negative.
+        negative: In its place the negative value, in canonical text; empty if `positive` counts.
+        label_values: All its values, in canonical text; empty if any other value is good.
         format: The files' format, or None to infer it from their suffix.
         max_bad_rows: Maximum number of rows in quarantine.
         drop_duplicates: Keep only one of identical rows.
@@ -107,6 +108,7 @@ class IngestSpec(JsonValue):
     in_window: bool = False
     numbers: tuple[str, ...]
     times: tuple[str, ...]
+    negative: str = ""
     label_values: tuple[str, ...] = ()
     signals: dict[str, int]
     lengths: dict[str, Lengths] = field(default_factory=dict)
@@ -133,13 +135,16 @@ class IngestSpec(JsonValue):
         """Texts of the label column that mean that the label is not known."""
         return label_marks(self.label, self.columns, self.missing_values)
 
-    @property
-    def positive_truth(self) -> bytes | None:
-        """Returns which truth value is positive, or None for a label of other values.
+    def is_positive(self, text: str) -> bool | None:
+        """Tells whether a label in canonical text is positive; None if it has no meaning."""
+        return is_positive(
+            text, positive=self.positive, negative=self.negative, values=self.label_values
+        )
 
-        A letter is one only where `label_values` says that all values are truth values.
-        """
-        return positive_truth(self.positive, self.label_values)
+    @property
+    def positive_words(self) -> str:
+        """Which values are positive, for people."""
+        return f"any value but `{self.negative}`" if self.negative else f"`{self.positive}`"
 
 
 def label_marks(
@@ -156,16 +161,34 @@ def label_marks(
     return missing_values if form is None or form.missing is None else form.missing
 
 
-def positive_truth(positive: str, label_values: Sequence[str]) -> bytes | None:
-    """Returns which truth value is positive, or None for a label of other values.
+def is_positive(text: str, *, positive: str, negative: str, values: Sequence[str]) -> bool | None:
+    """Tells whether a label is positive; None if `values` does not have it.
 
     Args:
-        positive: The positive value, in canonical text.
-        label_values: All values, in canonical text; empty if any other one is negative.
+        text: The label. It and all other values are in canonical text.
+        positive: The positive value.
+        negative: In its place the negative one; empty if `positive` counts.
+        values: All values; empty if any is good.
     """
-    truth = truth_of(positive)
+    named = negative or positive
+    truth, truth_of_named = truth_of(text), _truth_of_named(named, values)
+    if truth is not None and truth_of_named is not None:
+        is_named = truth == truth_of_named
+    elif values and text not in values:
+        return None
+    else:
+        is_named = text == named
+    return is_named != bool(negative)
+
+
+def _truth_of_named(named: str, label_values: Sequence[str]) -> bytes | None:
+    """Returns the truth value of the named label, or None for a label of other values.
+
+    A letter is one only where `label_values` says that all values are truth values.
+    """
+    truth = truth_of(named)
     if not label_values:
-        is_letter = len(positive) == 1 and positive.isalpha()
+        is_letter = len(named) == 1 and named.isalpha()
         return None if is_letter else truth
     truths = [truth_of(value) for value in label_values]
     return truth if None not in truths and truths.count(truth) == 1 else None
@@ -197,13 +220,14 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         InputError: The curated schema cannot be read.
     """
     signals = list(of_kind(config.features, Signal).values())
-    split = config.split
+    split, negative = config.split, config.label.negative
     times = list(of_kind(config.features, Time))
     if split.strategy == "time" and split.column and split.column not in times:
         times = [*times, split.column]
     return IngestSpec(
         label=config.label.column,
         positive=canonical_label(str(config.label.positive)),
+        negative="" if negative is None else canonical_label(str(negative)),
         label_values=tuple(canonical_label(str(value)) for value in config.label.values),
         # Embedded tables are Parquet, whatever the tables with the paths are.
         format=None if config.data.path_columns else config.data.format,

@@ -265,7 +265,7 @@ def _expected_time(form: ColumnFormat) -> str:
 def _label(raw: pa.Array, spec: IngestSpec) -> tuple[pa.Array, list[Fault]]:
     text, missing, bad = label_texts(raw, spec.label_marks)
     distinct = text.dictionary_encode()
-    meanings = [_is_positive(value, spec) for value in distinct.dictionary.to_pylist()]
+    meanings = [spec.is_positive(value) for value in distinct.dictionary.to_pylist()]
     is_positive = pa.array(meanings, pa.bool_()).take(distinct.indices)
     unknown = np.asarray(is_positive.is_null()) & ~missing & ~bad
     faults = [Fault(spec.label, missing, NO_LABEL)] if missing.any() else []
@@ -276,16 +276,6 @@ def _label(raw: pa.Array, spec: IngestSpec) -> tuple[pa.Array, list[Fault]]:
         reason = f"expected one of label.values: {listed}"
         faults.append(Fault(spec.label, unknown, reason))
     return is_positive.cast(pa.int64()), faults
-
-
-def _is_positive(text: str, spec: IngestSpec) -> bool | None:
-    """Tells whether a canonical label is positive; None if `label.values` does not have it."""
-    truth = contract.truth_of(text)
-    if truth is not None and spec.positive_truth is not None:
-        return truth == spec.positive_truth
-    if spec.label_values and text not in spec.label_values:
-        return None
-    return text == spec.positive
 
 
 def label_texts(

@@ -237,12 +237,13 @@ def with_label_values(spec: IngestSpec) -> IngestSpec:
     """Returns settings that refuse labels without a known meaning.
 
     Without `label.values`, the values are the positive one and its evident opposite: runs record
-    whether a row is positive, not the value it had.
+    whether a row is positive, not the value it had. With `label.negative` any other value means a
+    fault, as it does in training.
 
     Args:
         spec: The ingestion settings of the use case.
     """
-    if spec.label_values:
+    if spec.label_values or spec.negative:
         return spec
     pairs = [pair for pair in _OPPOSITES if spec.positive.lower() in pair]
     others = [word for pair in pairs for word in pair if word != spec.positive.lower()]

@@ -4,7 +4,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -66,13 +66,17 @@ class LabelChoice:
     """The chosen positive value of the label.
 
     Attributes:
-        positive: Its canonical text.
+        positive: Its canonical text; of several, all of them.
         num_positive: Rows with it.
         num_negative: Rows with another value.
         reason: Why it was chosen.
+        negative: The negative value, if all others are positive.
+        values: All values of the label.
     """
 
     positive: str
+    negative: str = ""
+    values: tuple[str, ...]
     num_positive: int
     num_negative: int
     reason: str
@@ -126,34 +130,52 @@ def unknown_values(values: Collection[str], positive: str | None) -> tuple[str, 
     return tuple(sorted(unknown)) if len(values) - len(unknown) > 1 else ()
 
 
-def choose_positive(label: str, classes: Mapping[str, int], positive: str | None) -> LabelChoice:
+def choose_positive(
+    label: str, classes: Mapping[str, int], positive: str | None, negative: str | None = None
+) -> LabelChoice:
     """Returns the positive value: the requested one, or the one that appears to be the fault.
 
     Args:
         label: The label column.
         classes: Number of rows by canonical label value.
         positive: The value requested by the user, or None.
+        negative: The value requested as the one that is no fault, or None.
 
     Raises:
         InputError: There are fewer than two classes, too few examples of one, or more than two
             classes and no requested value, or nothing says which of two is the fault.
     """
     _check_classes(label, classes)
+    if negative is not None:
+        healthy = _requested(label, classes, negative, "--negative")
+        chosen = ", ".join(value for value in classes if value != healthy)
+        reason = f"all but {quoted(healthy)}, set with --negative"
+        merged = {healthy: classes[healthy], chosen: sum(classes.values()) - classes[healthy]}
+        choice = _checked_choice(label, merged, chosen, reason)
+        return replace(choice, negative=healthy, values=tuple(classes))
     if positive is not None:
-        chosen, reason = _as_written(canonical_label(positive), classes), "set with --positive"
-        if chosen not in classes:
-            raise InputError(
-                f"The label {quoted(label)} never has the value {quoted(positive)}. "
-                f"It has {_listed(classes)}. Pass one of them with --positive."
-            )
+        chosen = _requested(label, classes, positive, "--positive")
+        reason = "set with --positive"
     elif len(classes) > 2:
         raise InputError(
             f"The label {quoted(label)} has {len(classes)} values: {_listed(classes)}. "
-            "Name the fault with --positive VALUE; all other values count as healthy."
+            "Name the fault with --positive VALUE; all other values count as healthy. Or name the "
+            "healthy value with --negative VALUE; all other values count as faults."
         )
     else:
         chosen, reason = _guess(label, classes)
     return _checked_choice(label, classes, chosen, reason)
+
+
+def _requested(label: str, classes: Mapping[str, int], value: str, flag: str) -> str:
+    """The class that a flag names, as it is written."""
+    chosen = _as_written(canonical_label(value), classes)
+    if chosen not in classes:
+        raise InputError(
+            f"The label {quoted(label)} never has the value {quoted(value)}. "
+            f"It has {_listed(classes)}. Pass one of them with {flag}."
+        )
+    return chosen
 
 
 def _as_written(value: str, classes: Collection[str]) -> str:
@@ -195,6 +217,7 @@ def _checked_choice(
         num_positive=classes[chosen],
         num_negative=sum(classes.values()) - classes[chosen],
         reason=reason,
+        values=tuple(classes),
     )
     least = NUM_SPLITS * MIN_POSITIVES
     if choice.num_positive < least or choice.num_negative < MIN_NEGATIVES:

@@ -156,6 +156,18 @@ class Table:
         """Number of rows without a label."""
         return int((self.label_codes < 0).sum())
 
+    def with_two_classes(self, positive: str, negative: str) -> "Table":
+        """Returns the table with all classes but the negative one as one.
+
+        Args:
+            positive: The name of that one.
+            negative: The negative class.
+        """
+        is_negative = self.label_codes == list(self.classes).index(negative)
+        codes = np.where(self.label_codes < 0, -1, 1 - is_negative)
+        classes = {negative: int(is_negative.sum()), positive: int((codes == 1).sum())}
+        return replace(self, classes=classes, label_codes=codes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Data, Label
 from pipeline.counting import count
-from pipeline.reading.contract import truth_of
-from pipeline.reading.ingest_spec import canonical_label, label_marks, positive_truth
+from pipeline.reading.ingest_spec import canonical_label, is_positive, label_marks
 from pipeline.reading.recordings.beside.labels import (
     LabelTable,
     Row,
@@ -293,9 +292,9 @@ def _is_positive(text: str | None, label: Label) -> bool | None:
     """Tells whether a canonical label is positive; None if `label.values` does not have it."""
     if text is None:
         return None
-    positive = canonical_label(str(label.positive))
-    values = tuple(canonical_label(str(value)) for value in label.values)
-    meaning, truth = truth_of(text), positive_truth(positive, values)
-    if meaning is not None and truth is not None:
-        return meaning == truth
-    return None if values and text not in values else text == positive
+    return is_positive(
+        text,
+        positive=canonical_label(str(label.positive)),
+        negative="" if label.negative is None else canonical_label(str(label.negative)),
+        values=tuple(canonical_label(str(value)) for value in label.values),
+    )

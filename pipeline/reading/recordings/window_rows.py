@@ -195,8 +195,8 @@ def _labels(recording: Recording, windows: Windows, label: Label) -> pa.Array:
     """The label of each window as text: the recording's own, or whether an event is in it."""
     if recording.label is not None:
         return pa.array([recording.label] * len(windows.first), pa.string())
-    positive = str(label.positive)
-    others = [str(value) for value in label.values if str(value) != positive]
-    other = others[0] if others else ("1" if positive == "0" else "0")
-    is_positive = windows.labels == POSITIVE
-    return pa.array(np.where(is_positive, positive, other).tolist(), pa.string())
+    named = str(label.positive if label.negative is None else label.negative)
+    usual = ("0", "1") if label.negative is None else ("1", "0")
+    other = next(str(value) for value in (*label.values, *usual) if str(value) != named)
+    is_named = (windows.labels == POSITIVE) == (label.negative is None)
+    return pa.array(np.where(is_named, named, other).tolist(), pa.string())

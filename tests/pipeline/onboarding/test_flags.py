@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from commands.command_line import main
 from common.errors import InputError
 from models.features import Bucketized, Categorical, Numeric, Signal, Time
+from pipeline.config import Label
+from pipeline.config_loading import load_config
 from pipeline.onboarding import initialise, make_decisions
 from pipeline.onboarding.yaml_text import yaml_text
 
@@ -285,3 +287,17 @@ def test_a_wrong_decision_ends_with_2_and_writes_nothing(csv, options, message):
     assert done.exit_code == 2
     assert message in done.output
     assert [path.name for path in csv.iterdir()] == ["d.csv"]
+
+
+def test_negative_makes_faults_of_all_other_values(tmp_path):
+    data = tmp_path / "parts.csv"
+    kinds = np.repeat(["good", "crack", "hole"], [400, 60, 40])
+    frame = pd.DataFrame({"x": RNG.normal(size=500), "y": RNG.normal(size=500), "state": kinds})
+    frame.sample(frac=1, random_state=0).to_csv(data, index=False)
+    options = {"label": "state", "name": None, "project_dir": tmp_path, "force": False}
+    report = initialise(str(data), positive=None, negative="GOOD", **options)
+    assert report.proposal.choice.num_positive == 100
+    label = load_config(report.config_path).label
+    assert label == Label(column="state", negative="good", values=("crack", "good", "hole"))
+    with pytest.raises(InputError, match=r"--positive crack and --negative good: give one"):
+        initialise(str(data), positive="crack", negative="good", **options)

@@ -218,3 +218,17 @@ def test_a_number_with_another_decimal_mark_says_what_to_do():
         "with decimals: without them, `.` may be the decimal mark of this file. Write its numbers "
         "as the contract says, or, if it means thousands, remove `decimals` from data.columns.p"
     )
+
+
+@pytest.mark.parametrize(
+    ("negative", "values", "labels", "expected"),
+    [
+        ("good", (), ["good", "crack", "hole", " good "], [0, 1, 1, 0]),
+        ("good", ("crack", "good"), ["good", "crack", "hole"], [0, 1]),
+        ("0", ("0", "1"), ["nein", "ja", "1", "False"], [0, 1, 1, 0]),
+    ],
+)
+def test_every_value_but_the_negative_one_is_positive(negative, values, labels, expected):
+    batch = typed([LABEL], {"y": labels}, negative=negative, label_values=values)
+    assert batch.batch.column("y").to_pylist() == expected
+    assert len(batch.bad_rows) == len(labels) - len(expected)

@@ -22,6 +22,7 @@ from production.collection.labels import (
     label_history,
     latest_labels,
     make_labels,
+    with_label_values,
 )
 from tests.production.collection.recorded import NOON, batch_of, record, write_closed
 
@@ -269,3 +270,9 @@ def test_a_damaged_delivery_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(InputError, match=f"{path} cannot be read: .* its labels are then lost"):
         latest_labels(tmp_path)
+
+
+def test_with_a_negative_label_every_other_one_is_a_fault(pump):
+    spec = replace(make_ingest_spec(pump[0]), negative="good", label_values=())
+    labels = pa.array(["good", "crack", "hole"])
+    assert are_positive(labels, with_label_values(spec)).tolist() == [False, True, True]

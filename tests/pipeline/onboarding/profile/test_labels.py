@@ -30,6 +30,15 @@ def test_the_user_may_name_it_in_any_spelling():
     assert (choice.num_positive, choice.num_negative) == (30, 70)
 
 
+def test_all_values_but_the_negative_one_may_be_faults():
+    choice = choose_positive("y", {"crack": 20, "Good": 50, "hole": 30}, None, "good")
+    assert (choice.negative, choice.positive) == ("Good", "crack, hole")
+    assert (choice.num_positive, choice.num_negative) == (50, 50)
+    assert choice.values == ("crack", "Good", "hole")
+    with pytest.raises(InputError, match=r"never has the value `gut`.* with --negative"):
+        choose_positive("y", {"crack": 20, "good": 50, "hole": 30}, None, "gut")
+
+
 @pytest.mark.parametrize(
     ("classes", "positive", "expected"),
     [

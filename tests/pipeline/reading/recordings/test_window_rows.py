@@ -112,3 +112,18 @@ def test_a_length_in_seconds_is_cut_by_the_rate():
 def test_a_length_in_seconds_without_a_rate_is_refused():
     with pytest.raises(InputError, match="length_s is 2, but the sampling rate of `pump`"):
         window_rows(a_stream(), Window(length_s=2.0), label=_LABEL)
+
+
+@pytest.mark.parametrize(
+    ("label", "texts"),
+    [
+        (Label(column="fault", negative="good"), ["good", "1"]),
+        (Label(column="fault", negative="good", values=("good", "crack")), ["good", "crack"]),
+        (Label(column="fault", positive=0), ["1", "0"]),
+    ],
+)
+def test_a_window_has_the_words_of_the_label(label, texts):
+    flags = np.array([0, 0, 0, 0, 1, 1, 1, 1], bool)
+    recording = a_stream(sample_labels=flags, rate_hz=2.0)
+    table, _ = window_rows(recording, Window(num_samples=4), label=label)
+    assert table["fault"].to_pylist() == texts
