@@ -15,7 +15,7 @@ from pipeline.reading.recordings.evidence.labels import is_named_as_label, label
 from pipeline.reading.recordings.evidence.listing import read_frame
 from pipeline.reading.recordings.forms.request import DEFAULT_LABEL, MANY_FILES, Discovery
 from pipeline.reading.recordings.forms.rows import MIN_RECORDINGS, RowsRequest, labels_in
-from pipeline.reading.recordings.forms.smoothness import MIN_SAMPLES, are_samples
+from pipeline.reading.recordings.forms.smoothness import MIN_SAMPLES, are_samples, smoother_axis
 from pipeline.reading.recordings.raw.arrays import Array, load_arrays
 from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.rows.array_parts import parts_of, split_name
@@ -167,7 +167,11 @@ def _is_npy(file: str) -> bool:
 def _recordings_of(
     arrays: Mapping[str, Array], num: int, *, label: str | None
 ) -> RowsOfFile | None:
-    """Returns the largest array of numbers with `num` recordings on its first or last axis."""
+    """Returns the largest array of numbers with `num` recordings on its first or last axis.
+
+    Raises:
+        InputError: Both have as many entries, and the values do not tell which has the recordings.
+    """
     fitting = [
         (array.size, name, "first" if array.shape[0] == num else "last")
         for name, array in arrays.items()
@@ -180,7 +184,61 @@ def _recordings_of(
     if num < MIN_RECORDINGS or not fitting:
         return None
     _, name, axis = max(fitting)
+    if _is_square(arrays[name]):
+        axis = _axis_of_square(name, arrays[name])
     return RowsOfFile(array=name, label=label, axis="last" if axis == "last" else "first")
+
+
+def _is_square(array: Array) -> bool:
+    """Whether the recordings of an array may be on its first axis as well as on its last."""
+    return bool(array.shape[0] == array.shape[-1])
+
+
+def _has_samples_between(array: Array) -> bool:
+    """Whether the samples of a square array are on a longer axis between the two."""
+    return array.ndim == 3 and bool(array.shape[1] > array.shape[0])
+
+
+def _axis_of_square(name: str, array: Array) -> str:
+    """Returns which axis of a square array has the recordings: the other one is smooth.
+
+    Raises:
+        InputError: That is not clear.
+    """
+    if _has_samples_between(array):
+        return "first"
+    plane = array[:, 0] if array.ndim == 3 else array
+    smooth = smoother_axis(np.asarray(plane[:_NUM_LOOKED_AT, :_NUM_LOOKED_AT], np.float64))
+    if smooth is None:
+        first, last = (
+            (f"{name}[:, :, None]", f"{name}.T[:, :, None]")
+            if array.ndim == 2
+            else (f"{name}.transpose(0, 2, 1)", f"np.moveaxis({name}, -1, 0)")
+        )
+        raise InputError(
+            f"The array `{name}` {array.shape} has as many entries on its first axis as on its "
+            "last, and its values are not clearly smoother along one of them, so which one has the "
+            "recordings is not certain. Write it as [recordings, samples, channels]: "
+            f"`{first}` if the recordings are on the first axis, `{last}` if they are on the last."
+        )
+    return "last" if smooth == 0 else "first"
+
+
+def _axis_note(array: Array, rows: RowsOfFile) -> str:
+    """Returns in words why the recordings of a square array are on the axis that was taken."""
+    num = count(array.shape[0], "entry", "entries")
+    if _has_samples_between(array):
+        return (
+            f"`{rows.array}` has {num} on the first axis and on the last: the recordings are taken "
+            "to be on the first one, as is usual. If that is wrong, set data.recordings.rows.axis "
+            "to last"
+        )
+    other = "first" if rows.axis == "last" else "last"
+    return (
+        f"`{rows.array}` has {num} on the first axis and on the last: the recordings are on the "
+        f"{rows.axis} one, since neighbours are alike along the {other} one. If that is wrong, "
+        "write an array [recordings, samples, channels]"
+    )
 
 
 def _array_notes(arrays: Mapping[str, Array], rows: RowsOfFile) -> list[str]:
@@ -189,7 +247,7 @@ def _array_notes(arrays: Mapping[str, Array], rows: RowsOfFile) -> list[str]:
         return []
     shape = list(arrays[rows.array].shape)
     num = shape.pop(-1 if rows.axis == "last" else 0)
-    notes = []
+    notes = [_axis_note(arrays[rows.array], rows)] if _is_square(arrays[rows.array]) else []
     if len(shape) > 1:
         notes.append(
             f"{count(min(shape), 'channel')} with {count(max(shape), 'sample')} in each: the "

@@ -300,6 +300,62 @@ def test_the_axis_of_the_samples_is_told(tmp_path: Path):
     assert "10 channels with 16 samples in each: the longer axis has the samples" in found.notes
 
 
+def square(num: int = 40) -> np.ndarray[Any, Any]:
+    """Recordings with phases of their own, float64 [num, num]; sorted by their level."""
+    phases = np.random.default_rng(0).uniform(0, 6, size=num)
+    return np.arange(num)[:, None] + np.sin(phases[:, None] + np.arange(num) / 5)
+
+
+@pytest.mark.parametrize(
+    ("array", "axis", "words"),
+    [
+        (square(), "first", "on the first one, since neighbours are alike along the last one"),
+        (square().T, "last", "on the last one, since neighbours are alike along the first one"),
+        (np.stack([square()] * 2, axis=1), "first", "on the first one, since neighbours"),
+        (np.stack([square().T] * 2, axis=1), "last", "on the last one, since neighbours"),
+        (np.zeros((40, 50, 40)), "first", "taken to be on the first one, as is usual"),
+    ],
+)
+def test_of_a_square_array_the_axis_of_the_recordings_is_told(
+    tmp_path: Path, array: np.ndarray[Any, Any], axis: str, words: str
+):
+    np.savez(tmp_path / "a.npz", X=array, y=np.arange(40) % 2)
+    found = discover(str(tmp_path / "a.npz"), labels=None, label=None)
+    assert found is not None
+    assert found.recordings.rows is not None
+    assert found.recordings.rows.axis == axis
+    [note] = [note for note in found.notes if "on the first axis and on the last" in note]
+    assert words in note
+
+
+NOISE = np.random.default_rng(0).normal(size=(40, 40))
+
+
+@pytest.mark.parametrize(
+    ("array", "remedy"),
+    [
+        (NOISE, "`X[:, :, None]` if"),
+        (NOISE.cumsum(axis=0).cumsum(axis=1), "`X.T[:, :, None]` if"),  # smooth along both
+        (np.sin(np.arange(40) / 5) + np.arange(40)[:, None], "`X[:, :, None]` if"),  # all alike
+        (np.stack([NOISE] * 2, axis=1), "`X.transpose(0, 2, 1)` if"),
+    ],
+)
+def test_a_square_array_of_which_either_axis_may_have_the_recordings_is_refused(
+    tmp_path: Path, array: np.ndarray[Any, Any], remedy: str
+):
+    labels = np.arange(40) % 2
+    np.savez(tmp_path / "a.npz", X=array, y=labels)
+    with pytest.raises(InputError, match="which one has the recordings is not certain") as error:
+        discover(str(tmp_path / "a.npz"), labels=None, label=None)
+    assert remedy in str(error.value)
+    # What is to be done helps.
+    turned = array[:, :, None] if array.ndim == 2 else array.transpose(0, 2, 1)
+    np.savez(tmp_path / "a.npz", X=turned, y=labels)
+    found = discover(str(tmp_path / "a.npz"), labels=None, label=None)
+    assert found is not None
+    assert found.recordings.rows == RowsOfFile(array="X", label="y")
+
+
 def test_an_array_that_may_be_a_table_of_features_is_told(tmp_path: Path):
     features = np.random.default_rng(0).normal(size=(NUM, 20)) * 10.0 ** (np.arange(20) % 4)
     features[0, 0] = np.inf
