@@ -72,6 +72,25 @@ def last_fold(
     return Fold(np.flatnonzero(train), np.flatnonzero(held_out))
 
 
+def thinned(fold: Fold, labels: NDArray[np.float32], *, most: int, positives: int) -> Fold:
+    """Returns a fold with every k-th example of each class, the first ones of k.
+
+    Args:
+        fold: The fold.
+        labels: float32 `[n]` of 0 and 1, of all examples.
+        most: k is the least that leaves at most about so many examples.
+        positives: k is smaller where it would leave fewer positive examples than about so many.
+    """
+    places = np.concatenate([fold.train, fold.held_out])
+    step = min(-(-places.size // most), int(labels[places].sum()) // positives)
+
+    def part(own: Ints) -> Ints:
+        by_class = (own[labels[own] == 1], own[labels[own] != 1])
+        return np.sort(np.concatenate([one[:: max(1, step)] for one in by_class]))
+
+    return Fold(part(fold.train), part(fold.held_out))
+
+
 def held_out_places(folds: Sequence[Fold]) -> Ints:
     """Returns the places of all examples that a fold predicts, ascending."""
     return np.sort(np.concatenate([fold.held_out for fold in folds]))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from common.errors import InputError
 from common.guards.free_memory import return_free_memory
-from models.folds import Fold, deal_folds, held_out_places, last_fold
+from models.folds import Fold, deal_folds, held_out_places, last_fold, thinned
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import fit_platt
@@ -28,8 +28,10 @@ _NUM_FOLDS = 5
 # The network is tried on so many of the folds, each for this share of its epochs.
 _NUM_NETWORK_FOLDS = 3
 _EPOCHS_SHARE = 0.25
-# With more examples than these, one fold is as good as five.
+# With more examples than these, one fold is as good as five. Variants of the trees are compared on
+# about so many of them, if so many positive ones are left.
 _MANY_ROWS = 100_000
+_COMPARED_ROWS, _COMPARED_POSITIVES = 50_000, 1_000
 ChosenKind = Literal["network", "trees", "blend"]
 # XGBoost puts at most so many values of a category on one side of a split. Where it has more, no
 # split separates the missing ones from all others.
@@ -166,15 +168,21 @@ def best_trees(
         folds: Its folds.
         spec: The options, from which the variants start, and the seed. The best variant is also
             tried with the ranks of a large category's values, if there is one, and then with
-            several trees a round, if the examples are few enough for that to matter.
+            several trees a round, if the examples are few enough for that to matter. Of many
+            examples, a part is enough to compare the variants; the best one is grown on all.
     """
-
-    def tried(options: TreeOptions) -> tuple[TreeOptions, TreeScores]:
-        return options, out_of_fold(data, folds, options, seed=spec.seed)
-
     given = spec.train.trees
     if spec.train.model != "auto":
-        return tried(given)
+        return given, out_of_fold(data, folds, given, seed=spec.seed)
+    is_large = data.labels.size > _MANY_ROWS
+    compared = folds
+    if is_large:
+        limits = {"most": _COMPARED_ROWS, "positives": _COMPARED_POSITIVES}
+        compared = [thinned(fold, data.labels, **limits) for fold in folds]
+
+    def tried(options: TreeOptions) -> tuple[TreeOptions, TreeScores]:
+        return options, out_of_fold(data, compared, options, seed=spec.seed)
+
     others = [variant for variant in _variants(given) if variant != given]
     best = tried(given)
     # One at a time: the scores of many examples take memory.
@@ -183,10 +191,10 @@ def best_trees(
     if _has_large_category(data, given):
         by_rank = tried(replace(best[0], max_set_values=_MAX_SET_VALUES))
         best = min(best, by_rank, key=_lowest_loss)
+    if is_large:
+        return best[0], out_of_fold(data, folds, best[0], seed=spec.seed)
     parallel = _parallel(best[0], best[1].rounds)
-    if parallel != best[0] and data.labels.size <= _MANY_ROWS:
-        best = min(best, tried(parallel), key=_lowest_loss)
-    return best
+    return best if parallel == best[0] else min(best, tried(parallel), key=_lowest_loss)
 
 
 def _lowest_loss(tried: tuple[TreeOptions, TreeScores]) -> float:

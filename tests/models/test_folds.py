@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.folds import deal_folds, last_fold
+from models.folds import deal_folds, last_fold, thinned
 from models.model_spec import FoldRule
 
 NUM = 600
@@ -90,3 +90,21 @@ def test_folds_without_both_classes_are_left_out():
 
 def test_a_single_time_gives_no_folds():
     assert _folds("time", np.zeros(NUM, np.int64)) == []
+
+
+def test_a_thinned_fold_keeps_every_kth_example_of_each_class():
+    fold = _folds("stratified")[-1]
+    thin = thinned(fold, LABELS, most=200, positives=10)
+    for whole, part in ((fold.train, thin.train), (fold.held_out, thin.held_out)):
+        assert set(part) <= set(whole)
+        assert (np.diff(part) > 0).all()
+        for label in (0, 1):
+            assert abs((LABELS[part] == label).sum() - (LABELS[whole] == label).sum() / 3) < 1
+
+
+@pytest.mark.parametrize(("most", "positives"), [(NUM, 10), (100, NUM), (100, 100)])
+def test_a_fold_is_not_thinned_where_it_is_small_or_has_few_faults(most, positives):
+    fold = _folds("stratified")[-1]
+    thin = thinned(fold, LABELS, most=most, positives=positives)
+    np.testing.assert_array_equal(thin.train, fold.train)
+    np.testing.assert_array_equal(thin.held_out, fold.held_out)

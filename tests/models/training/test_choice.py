@@ -192,3 +192,26 @@ def test_several_trees_a_round_are_taken_where_they_predict_better_and_a_request
         with monkeypatch.context() as patch:
             patch.setattr(choosing, limit, too_low)
             assert _best(data, data.labels)[0].parallel_trees == 1
+
+
+def test_of_many_examples_a_part_compares_the_variants_and_all_grow_the_best(monkeypatch):
+    values = _noise(5)
+    _, data = _split(values, values, values.sum(axis=1))
+    folds = deal_folds(SPEC.folds, np.arange(NUM), data.labels, 5)[-1:]
+    for name, limit in (("_MANY_ROWS", NUM - 1), ("_COMPARED_ROWS", NUM // 3)):
+        monkeypatch.setattr(choosing, name, limit)
+    monkeypatch.setattr(choosing, "_COMPARED_POSITIVES", 1)
+    grown = []
+    out_of_fold = choosing.out_of_fold
+
+    def noted(data, folds, options, *, seed):
+        grown.append((folds[0].train.size, options))
+        return out_of_fold(data, folds, options, seed=seed)
+
+    monkeypatch.setattr(choosing, "out_of_fold", noted)
+    options, scores = best_trees(data, folds, SPEC)
+    sizes = [size for size, _ in grown]
+    assert sizes[-1] == folds[0].train.size
+    assert max(sizes[:-1]) <= sizes[-1] / 3 + 1
+    assert options == grown[-1][1]
+    assert scores.places.size == folds[0].held_out.size
