@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.taxi_times import network_alone
 from datasets import materialise
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -44,7 +45,7 @@ def write_config(folder: Path, window: int, epochs: int) -> Path:
     for old, new in (
         ("dataset: taxi", f"path: {folder}/span-{{SPAN:3}}/*.csv\n  window: {window}"),
         ("../schema/taxi.pbtxt", str(PROJECT / "schema" / "taxi.pbtxt")),
-        ("epochs: 20", f"epochs: {epochs}"),
+        *network_alone(epochs),
     ):
         if old not in text:
             raise ValueError(f"configs/taxi.yaml no longer says `{old}`")
