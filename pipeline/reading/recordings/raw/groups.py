@@ -3,6 +3,8 @@
 Computations are over all recordings of a table at once: a long table may have a million of them.
 """
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,16 +15,18 @@ from numpy.typing import NDArray
 from pipeline.reading.recordings.raw import clock
 from pipeline.reading.recordings.raw.clock import Samples, UnusableError
 from pipeline.reading.recordings.raw.columns import Columns, Fault
-from pipeline.reading.recordings.raw.header_rate import STATED_RATE
+from pipeline.reading.recordings.raw.header_rate import HERTZ, STATED_RATE, known_unit
 from pipeline.recording_options import RATE
 
 Ints = NDArray[np.int64]
 
 # Times that are read in a wrong unit differ from the rate by more; clocks that round, by less.
 _MAX_RATE_CHANGE = 0.25
-# Names under which files and tables give the sampling rate.
-_RATE_NAMES = {RATE, "fs", "sr", "fs_hz", "rate_hz", "sampling_rate", "sample_rate", "samplerate",
-               "sampling_frequency", STATED_RATE}  # fmt: skip
+# Names under which files and tables give the sampling rate, and those with its unit behind.
+_BARE_RATE_NAMES = {"fs", "sr", "sampling_rate", "sample_rate", "samplerate", "sampling_frequency"}
+_RATE_NAMES = {RATE, *_BARE_RATE_NAMES, STATED_RATE}
+_UNIT_OF_RATE = re.compile(r"(.+?)[ _-]?[\[(]?([kmg]?hz)[\])]?", re.IGNORECASE)
+_WITH_UNIT = re.compile(r"\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*([a-z].*?)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +164,8 @@ def take_rate(
 
     >>> take_rate({"fs": "12000", "load": "2"}, {})
     ({'load': '2'}, 12000.0)
+    >>> take_rate({"fs_kHz": "2"}, {"fs": "2000 Hz"})[1]
+    2000.0
 
     Args:
         constants: What is the same in all rows of the recording.
@@ -176,7 +182,7 @@ def take_rate(
         for name, text in values.items()
         if is_rate_name(name) and text
     ]
-    rates = [_rate_of(text) for _, text in given]
+    rates = [_rate_of(name, text) for name, text in given]
     if not rates:
         return others, clock_hz
     for (name, _), rate_hz in zip(given, rates, strict=True):
@@ -194,14 +200,26 @@ def take_rate(
     return others, clock_hz or rates[0]
 
 
-def _rate_of(text: str) -> float:
+def _rate_of(name: str, text: str) -> float:
+    """Returns a rate in Hz; the unit of the text counts before that of the name."""
+    match = _WITH_UNIT.fullmatch(text)
+    number, unit = (match[1], known_unit(match[2])) if match else (text, _unit_of(name))
     try:
-        rate_hz = float(text)
+        rate_hz = float(number) * HERTZ.get(unit, math.nan)
     except ValueError:
-        rate_hz = float("nan")
-    if not 0 < rate_hz < float("inf"):
-        raise UnusableError(f"its sampling rate is {text!r}; expected a number of Hz above 0")
+        rate_hz = math.nan
+    if not 0 < rate_hz < math.inf:
+        raise UnusableError(
+            f"its sampling rate `{name}` is {text!r}; expected a number above 0, in Hz, or with "
+            "its unit, such as 2 kHz"
+        )
     return rate_hz
+
+
+def _unit_of(name: str) -> str:
+    """Returns the unit of a rate that its name has behind it, by default Hz."""
+    match = _UNIT_OF_RATE.fullmatch(name)
+    return known_unit(match[2]) if match else "Hz"
 
 
 def _agree(clock_hz: float, stated_hz: float) -> bool:
@@ -209,8 +227,15 @@ def _agree(clock_hz: float, stated_hz: float) -> bool:
 
 
 def is_rate_name(name: str) -> bool:
-    """Tells whether a column or a single value holds the sampling rate by its name."""
-    return name.lower() in _RATE_NAMES
+    """Tells whether a column or a single value holds the sampling rate by its name.
+
+    >>> is_rate_name("fs"), is_rate_name("Sampling_Rate_kHz"), is_rate_name("rate")
+    (True, True, False)
+    """
+    if name.lower() in _RATE_NAMES:
+        return True
+    match = _UNIT_OF_RATE.fullmatch(name)
+    return match is not None and match[1].lower() in {*_BARE_RATE_NAMES, "rate"}
 
 
 def sorted_by_id(columns: Columns, id_column: str) -> tuple[Columns, Ints, list[str], int]:

@@ -18,7 +18,7 @@ from pipeline.unit_names import GREEK_MU, unit_text
 
 # Name under which a stated rate is compared with others.
 STATED_RATE = "the lines before the table"
-_HERTZ = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+HERTZ = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _PREFIXES = {"": "Hz", "k": "kHz", "m": "MHz", "g": "GHz"}
 _PER_SECOND = re.compile(
@@ -84,7 +84,7 @@ def stated_rate(path: str, layout: CsvLayout, decimal: str, wanted: HeaderRate) 
 
 def _default_unit(lines: Sequence[str], wanted: HeaderRate) -> str:
     """Returns the unit of a number without one: for an interval, that of the file's own axis."""
-    if wanted.unit in _HERTZ or divided_name(wanted.name)[1]:
+    if wanted.unit in HERTZ or divided_name(wanted.name)[1]:
         return wanted.unit
     texts = axis_units(lines)
     units = {known_unit(text) for text in texts}
@@ -136,15 +136,15 @@ def rate_of(stated: Stated, unit: str) -> float:
         UnusableError: It is not above 0, or its unit is one of a rate instead of a time.
     """
     own = stated.unit or unit
-    if (own in _HERTZ) != (unit in _HERTZ):
+    if (own in HERTZ) != (unit in HERTZ):
         raise UnusableError(
             f"`{stated.name}` is in {own} before its table, and in {unit} by "
             "data.recordings.header_rate"
         )
-    scaled = stated.value * (_HERTZ | _SECONDS)[own]
+    scaled = stated.value * (HERTZ | _SECONDS)[own]
     if not 0 < scaled < math.inf:
         raise UnusableError(f"`{stated.name}` is {stated.value:g} before its table; expected > 0")
-    return float(f"{scaled if own in _HERTZ else 1 / scaled:.12g}")
+    return float(f"{scaled if own in HERTZ else 1 / scaled:.12g}")
 
 
 def read_block(path: str, layout: CsvLayout) -> tuple[list[str], str]:

@@ -162,7 +162,7 @@ def _flat(array: Array) -> Array:
 
 
 def _rate(arrays: Mapping[str, Array]) -> float | None:
-    singles = {name: str(_flat(a)[0]) for name, a in arrays.items() if a.size == 1}
+    singles = {name: _rate_text(_flat(a)[0]) for name, a in arrays.items() if a.size == 1}
     return take_rate({n: text for n, text in singles.items() if is_rate_name(n)}, {})[1]
 
 
@@ -170,8 +170,12 @@ def _rates(arrays: Mapping[str, Array], num: int) -> list[float | None] | None:
     """Returns the rate of each of `num` recordings in Hz, if an array has them."""
     for name, array in arrays.items():
         if array.size == num > 1 and is_rate_name(name):
-            return [take_rate({name: str(value)}, {})[1] for value in _flat(array)]
+            return [take_rate({name: _rate_text(value)}, {})[1] for value in _flat(array)]
     return None
+
+
+def _rate_text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _channels(name: str, array: Array) -> dict[str, NDArray[np.float32]]:

@@ -150,7 +150,11 @@ _TABLES: dict[str, tuple[str, bytes, bytes, str]] = {
     ),
     "a negative rate": (
         "b.npz", _npz(x=np.arange(9.0), fs=-1.0), _npz(x=np.arange(9.0), fs=2.0),
-        "its sampling rate is '-1'; expected a number of Hz above 0",
+        "its sampling rate `fs` is '-1'; expected a number above 0, in Hz, or with its unit",
+    ),
+    "a rate in a unit of none": (
+        "b.npz", _npz(x=np.arange(9.0), fs="2 mHz"), _npz(x=np.arange(9.0), fs=2.0),
+        "its sampling rate `fs` is '2 mHz'; expected a number above 0",
     ),
     "two rates": (
         "b.npz", _npz(x=np.arange(9.0), fs=2.0, sample_rate=4.0), _npz(x=np.arange(9.0), fs=2.0),

@@ -293,6 +293,26 @@ def test_each_recording_of_an_array_has_its_own_rate(tmp_path: Path):
     assert [row["sampling_rate_hz"] for row in rows(result)] == list(rates)
 
 
+@pytest.mark.parametrize(
+    "rates",
+    [{"fs_khz": 0.2}, {"fs": "0.2 kHz"}, {"fs": b"200 Hz"}, {"sampling_rate_kHz": [0.2] * NUM}],
+)
+def test_the_rate_of_arrays_is_read_with_its_unit(tmp_path: Path, rates: dict[str, Any]):
+    np.savez(tmp_path / "a.npz", X=signals(), y=LABELS, **rates)
+    options = RowsOfFile(array="X", label="y")
+    read = rows(assembled(tmp_path, "a.npz", form="rows", rows=options))
+    assert {row["sampling_rate_hz"] for row in read} == {200.0}
+    assert not {*rates} & {*read[0]}
+
+
+def test_the_rate_of_a_file_of_arrays_is_read_with_its_unit(tmp_path: Path):
+    (tmp_path / "raw/ok").mkdir(parents=True)
+    np.savez(tmp_path / "raw/ok/1.npz", x=signals()[0], fs_khz=2.0)
+    np.savez(tmp_path / "raw/ok/2.npz", x=signals()[0], fs_khz="500 Hz")
+    read = rows(assembled(tmp_path, "raw", form="files", label_from="folder"))
+    assert [row["sampling_rate_hz"] for row in read] == [2000.0, 500.0]
+
+
 def test_the_axis_of_the_samples_is_told(tmp_path: Path):
     np.savez(tmp_path / "a.npz", X=np.zeros((NUM, 10, 16)), y=LABELS)
     found = discover(str(tmp_path / "a.npz"), labels=None, label=None)

@@ -87,7 +87,8 @@ def test_a_group_that_is_no_recording_is_named(tmp_path: Path):
     result = assembled(tmp_path, "a.h5", form="rows", rows=BY_ATTRIBUTE, data={"max_bad_rows": 2})
     assert [str(bad).partition(": ")[2] for bad in result.bad] == [
         "its data sets differ in their number of samples: `acc` has 21, `temp` has 5",
-        "its sampling rate is '-1'; expected a number of Hz above 0",
+        "its sampling rate `fs` is '-1'; expected a number above 0, in Hz, or with its unit, "
+        "such as 2 kHz",
     ]
     lacking = next(row for row in rows(result) if row["recording"] == "a_run_2")
     assert np.isnan(lacking["temp"]).all()
@@ -95,6 +96,28 @@ def test_a_group_that_is_no_recording_is_named(tmp_path: Path):
 
 
 def test_groups_of_which_none_is_a_recording_are_refused_with_the_reason(tmp_path: Path):
-    write(tmp_path / "a.h5", fs="2 kHz")
-    with pytest.raises(InputError, match=r"none of its 7 .* first is `run_0`: .* is '2 kHz'"):
+    write(tmp_path / "a.h5", fs="2 min")
+    with pytest.raises(InputError, match=r"none of its 7 .* first is `run_0`: .* is '2 min'"):
         discover(str(tmp_path / "a.h5"), labels=None, label=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rate_hz"),
+    [
+        ("fs", "2 kHz", 2000.0),
+        ("fs", np.bytes_("50 kS/s"), 50_000.0),
+        ("sampling_rate_khz", 2.5, 2500.0),
+        ("Fs_MHz", 1, 1e6),
+        ("fs_khz", "8000 Hz", 8000.0),  # the unit beside the number counts first
+        ("sample_rate (kHz)", 0.1, 100.0),
+    ],
+)
+def test_a_rate_is_read_with_its_unit(tmp_path: Path, name: str, value: Any, rate_hz: float):
+    write(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        for group in file.values():
+            del group.attrs["fs"]
+            group.attrs[name] = value
+    read = rows(assembled(tmp_path, "a.h5", form="rows", rows=BY_ATTRIBUTE))
+    assert {row["sampling_rate_hz"] for row in read} == {rate_hz}
+    assert name not in read[0]
