@@ -96,6 +96,14 @@ class Label:
     negative: str | int | float | bool | None = None
     values: tuple[str | int | float | bool, ...] = ()
 
+    @model_validator(mode="after")
+    def _one_named(self) -> "Label":
+        if self.negative is not None and self.positive != 1:
+            raise ValueError(
+                f"positive is {self.positive!r} and negative {self.negative!r}: give one"
+            )
+        return self
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class WideSignal:

@@ -127,7 +127,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         label = _label_of(discovery, label, data, labels)
         if discovery is not None:
             _check_no_stream(discovery, negative)
-            table, origin = _profile_recordings(discovery, reading, named)
+            table, origin = _profile_recordings(discovery, reading, positive, negative)
             data = discovery.path
         else:
             table, origin = read_table(data, label, reading), Origin()
@@ -170,10 +170,10 @@ def _check_no_stream(discovery: Discovery, negative: str | None) -> None:
 
 
 def _profile_recordings(
-    discovery: Discovery, reading: ReadOptions, positive: str | None
+    discovery: Discovery, reading: ReadOptions, positive: str | None, negative: str | None
 ) -> tuple[Table, Origin]:
     with _telling(discovery.notes):
-        return profile_recordings(discovery, reading, positive)
+        return profile_recordings(discovery, reading, positive, negative)
 
 
 @contextlib.contextmanager

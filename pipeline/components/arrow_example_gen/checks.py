@@ -61,8 +61,9 @@ def check_classes(counts: KeyCounts, labels: Mapping[str, int], spec: IngestSpec
     if not positive or not negative:
         raise InputError(
             f"The label column `{spec.label}` has one class only: {found}. Its values are "
-            f"{_values(labels)}; positive is {spec.positive_words}. Set label.positive to one of "
-            "them, or give data with both classes."
+            f"{_values(labels)}; positive is {spec.positive_words}. Set "
+            f"label.{'negative' if spec.negative else 'positive'} to one of them, or give data "
+            "with both classes."
         )
     if min(positive, negative) < NUM_SPLITS:
         raise InputError(

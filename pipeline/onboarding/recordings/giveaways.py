@@ -24,7 +24,10 @@ _LENGTH, _RATE = "number of samples", "sampling rate in Hz"
 
 
 def giveaway_warnings(
-    files: Sequence[str], discovery: Discovery, positive: str | None
+    files: Sequence[str],
+    discovery: Discovery,
+    positive: str | None,
+    negative: str | None = None,
 ) -> Iterator[str]:
     """Yields what properties of recordings tell the label, in words.
 
@@ -34,10 +37,11 @@ def giveaway_warnings(
         files: Parquet files of the assembled table.
         discovery: What it was assembled from.
         positive: The positive value that a person names.
+        negative: In its place the negative one.
     """
     recordings, label = discovery.recordings, discovery.label
-    positive = positive or discovery.positive
-    if recordings.window is not None or positive is None:
+    named = negative or positive or discovery.positive
+    if recordings.window is not None or named is None:
         return
     paths = {} if recordings.media == "table" else _paths_of(discovery)
     properties: dict[str, list[Value]] = {}
@@ -52,9 +56,10 @@ def giveaway_warnings(
             )
             for name, own in of_batch.items():
                 properties.setdefault(name, []).extend(own)
-    wanted = canonical_label(positive)
+    wanted = canonical_label(named)
     is_known = np.array([text is not None for text in labels], bool)
-    flags = np.array([text is not None and canonical_label(text) == wanted for text in labels])
+    is_named = np.array([text is not None and canonical_label(text) == wanted for text in labels])
+    flags = is_named != (negative is not None)
     known = {
         name: [value for value, known in zip(own, is_known, strict=True) if known]
         for name, own in properties.items()

@@ -39,7 +39,7 @@ _NUM_SHOWN = 3
 
 
 def profile_recordings(
-    discovery: Discovery, reading: ReadOptions, positive: str | None
+    discovery: Discovery, reading: ReadOptions, positive: str | None, negative: str | None = None
 ) -> tuple[Table, Origin]:
     """Assembles raw recordings and profiles the result.
 
@@ -47,6 +47,7 @@ def profile_recordings(
         discovery: What the files are.
         reading: What the person says about how data are written.
         positive: The positive value of the label that a person names.
+        negative: In its place the negative one.
 
     Raises:
         InputError: The recordings cannot be used.
@@ -68,7 +69,7 @@ def profile_recordings(
     options = discovery.recordings
     with tempfile.TemporaryDirectory(prefix="faultline-") as folder:
         assembled = _assemble(discovery, positive, Path(folder))
-        warnings = tuple(giveaway_warnings(assembled.files, discovery, positive))
+        warnings = tuple(giveaway_warnings(assembled.files, discovery, positive, negative))
         rate_hz = common_rate(assembled.files) if discovery.rate_hz is None else None
         if rate_hz is not None and options.media == "table" and options.window is None:
             discovery = replace(discovery, rate_hz=rate_hz)

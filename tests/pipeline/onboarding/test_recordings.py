@@ -311,6 +311,8 @@ def test_a_length_that_tells_the_label_is_a_warning(tmp_path):
         pd.DataFrame({"x": rng.normal(size=size).round(3)}).to_csv(path, index=False)
     [warning] = init(tmp_path, tmp_path / "raw").proposal.origin.warnings
     assert warning.startswith("the number of samples tells the label: 30 in 15 of 15 positives")
+    report = init(tmp_path, tmp_path / "raw", negative="ok", name="negative")
+    assert report.proposal.origin.warnings == (warning,)
 
 
 def test_the_encoding_of_the_raw_files_tells_the_label(tmp_path):

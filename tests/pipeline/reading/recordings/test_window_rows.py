@@ -127,3 +127,8 @@ def test_a_window_has_the_words_of_the_label(label, texts):
     recording = a_stream(sample_labels=flags, rate_hz=2.0)
     table, _ = window_rows(recording, Window(num_samples=4), label=label)
     assert table["fault"].to_pylist() == texts
+
+
+def test_a_label_names_its_positive_value_or_its_negative_one():
+    with pytest.raises(ValueError, match=r"positive is 'crack' and negative 'good': give one"):
+        Label(column="fault", positive="crack", negative="good")
